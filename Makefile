@@ -1,0 +1,36 @@
+# Everything a contributor types. `make help` lists it.
+
+SHELL := /bin/sh
+# rustup may have been installed without a new shell since.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+.DEFAULT_GOAL := help
+.PHONY: help dev test lint format setup setup-build setup-redis setup-python
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+dev: setup-build setup-redis ## run Backchannel on this machine: one command, no configuration (Ctrl-C stops it)
+	cargo run --locked -- dev
+
+test: setup lint ## everything CI checks: what is missing is installed, then lint, then all tests
+	cargo test --locked
+
+lint: setup-build ## formatting and clippy, warnings denied
+	@scripts/check-rust.sh rustfmt clippy
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+format: ## format the code
+	cargo fmt
+
+setup: setup-build setup-redis setup-python ## install what development needs and this machine lacks
+
+setup-build: ## a C compiler and curl; checks Rust
+	@scripts/install-build.sh
+	@scripts/check-rust.sh
+
+setup-redis: ## redis-server 7.0 or newer
+	@scripts/install-redis.sh
+
+setup-python: ## .venv with the Python client that the tests run
+	@scripts/install-python.sh

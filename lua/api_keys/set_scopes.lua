@@ -1,0 +1,33 @@
+--[[
+api_keys/set_scopes: narrow the scopes of a key. What it does not have it cannot get.
+
+@slot key
+@key record  hash
+@key idem    string
+@arg scopes  text  sorted, joined by commas; may be empty: none
+@arg idem_ms int
+@arg body    text
+@ok  set
+@ok  replayed
+@no  unauthorized
+@no  invalid_scope  granted_scopes
+@no  idempotency_key_reused
+]]
+--- @include lib/answer
+--- @include lib/once
+
+local facts, reused = seen()
+if reused then return reused end
+if facts then return ok('replayed') end
+local active, granted = unpack(redis.call('HMGET', record, 'active', 'scopes'))
+if active ~= '1' then return refuse('unauthorized') end
+if granted then
+  for scope in string.gmatch(scopes, '[^,]+') do
+    if not string.find(',' .. granted .. ',', ',' .. scope .. ',', 1, true) then
+      return refuse('invalid_scope', 'scope', scope, 'granted', granted)
+    end
+  end
+end
+redis.call('HSET', record, 'scopes', scopes)
+remember('1')
+return ok('set')

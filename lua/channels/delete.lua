@@ -1,0 +1,41 @@
+--[[
+channels/delete: everything of a channel is gone at once; waiters are told. Answers what its names are, so that they can be freed.
+
+@slot channel
+@flags allow-oom
+@key meta      hash
+@key members   hash
+@key log       stream
+@key open      zset
+@key claims    hash
+@key leases    zset
+@key retracted zset
+@key writes    string
+@key gone      string
+@key idem      string
+@key wake      pubsub
+@arg key       text  who asks
+@arg idem_ms   int
+@arg body      text
+@ok  deleted   name, aliases each ended by \31
+@ok  replayed
+@no  channel_not_found
+@no  channel_access_denied
+@no  forbidden
+@no  idempotency_key_reused
+]]
+--- @include lib/answer
+--- @include lib/once
+
+local facts, reused = seen()
+if reused then return reused end
+if facts then return ok('replayed') end
+--- @include lib/owner
+--- @include lib/wake
+local name, aliases = unpack(redis.call('HMGET', meta, 'name', 'aliases'))
+-- UNLINK frees a large stream outside the script's time.
+redis.call('UNLINK', meta, members, log, open, claims, leases, retracted, writes)
+redis.call('SET', gone, '1', 'EX', 691200)
+remember('1')
+wake_up('all')
+return ok('deleted', name, aliases or '')

@@ -1,0 +1,16 @@
+--[[
+channels/read: the channel's record.
+
+@slot channel
+@flags no-writes
+@key meta     hash
+@key members  hash
+@arg key      text  who reads
+@ok  channel  fields and values
+@no  channel_not_found
+@no  channel_access_denied
+]]
+--- @include lib/answer
+--- @include lib/access
+
+return ok('channel', redis.call('HGETALL', meta))

@@ -1,0 +1,70 @@
+--[[
+claims/ack: say that a message is done. Claimable: its holder only, and it never comes back. Broadcast: anyone who can read, once an actor.
+
+@slot channel
+@flags allow-oom
+@key meta     hash
+@key members  hash
+@key log      stream
+@key open     zset
+@key claims   hash
+@key leases   zset
+@key idem     string
+@arg key      text  who asks
+@arg n        int   the message
+@arg actor    text  actor id
+@arg name     text  actor name
+@arg secret   text  of the lease token that was sent, or empty
+@arg idem_ms  int
+@arg body     text
+@ok  acknowledged          ttl µs, entry, record
+@ok  replayed              ttl µs, entry, record
+@ok  already_acknowledged  ttl µs, entry, record
+@no  channel_not_found
+@no  channel_access_denied
+@no  message_not_found
+@no  message_expired
+@no  lease_lost        attempt, state
+@no  not_claimed
+@no  already_claimed   claimed_by
+@no  too_many_acks
+@no  idempotency_key_reused
+]]
+--- @include lib/answer
+--- @include lib/once
+--- @include lib/access
+
+local MOST_ACKS = 1000
+local facts, reused = seen()
+if reused then return reused end
+--- @include lib/message
+--- @include lib/deadline
+if facts and record then return ok('replayed', ttl, entry, pack(record)) end
+
+local acked = record and string.find('\31' .. record.acks, '\31' .. actor .. '\31', 1, true)
+if mode == 'broadcast' then
+  if acked then return ok('already_acknowledged', ttl, entry, pack(record)) end
+  local _, parts = string.gsub(record and record.acks or '', '\31', '')
+  if parts >= MOST_ACKS * 3 then return refuse('too_many_acks') end
+else
+  if record and record.state == 'd' and acked and (secret == '' or secret == record.secret) then
+    return ok('already_acknowledged', ttl, entry, pack(record))
+  end
+  if secret ~= '' and not (held(record) and record.secret == secret and record.key == key) then
+    local state = held(record) and 'claimed' or record and record.state == 'd' and 'done' or 'open'
+    return refuse('lease_lost', 'attempt#', record and record.attempt or 0, 'state', state)
+  end
+  if record and record.state == 'd' then return refuse('already_claimed', 'claimed_by', record.name, 'state', 'done') end
+  if not held(record) then return refuse('not_claimed') end
+  if record.actor ~= actor then return refuse('already_claimed', 'claimed_by', record.name, 'state', 'claimed') end
+end
+
+local r = record or { attempt = 0, lease_until = 0, secret = '', key = '', actor = '', name = '', claimed_at = 0, since = 0, acks = '' }
+r.state = mode == 'broadcast' and 'b' or 'd'
+r.lease_until = 0
+r.acks = r.acks .. actor .. '\31' .. int(now) .. '\31' .. name .. '\31'
+redis.call('HSET', claims, int(n), pack(r))
+if redis.call('HLEN', claims) == 1 then dies_with_channel(claims) end
+redis.call('ZREM', leases, int(n))
+remember(int(r.attempt))
+return ok('acknowledged', ttl, entry, pack(r))

@@ -1,0 +1,37 @@
+--[[
+members/add: let a key into a channel. Adding it again changes nothing.
+
+@slot channel
+@key meta     hash
+@key members  hash
+@key idem     string
+@arg key      text  who asks
+@arg member   text  key id
+@arg cap      int   most members of a channel
+@arg idem_ms  int
+@arg body     text
+@ok  added     granted at (µs), invitation or empty
+@ok  replayed  granted at (µs), invitation or empty
+@no  channel_not_found
+@no  channel_access_denied
+@no  forbidden
+@no  quota_exceeded
+@no  idempotency_key_reused
+]]
+--- @include lib/answer
+--- @include lib/once
+--- @include lib/owner
+--- @include lib/number
+
+local facts, reused = seen()
+if reused then return reused end
+local known = redis.call('HGET', members, member)
+if facts then return ok('replayed', facts[1] + 0, '') end
+if not known then
+  if redis.call('HLEN', members) >= cap then return refuse('quota_exceeded', 'limit', 'members_per_channel', 'value#', cap) end
+  known = int(now) .. '\31'
+  redis.call('HSET', members, member, known)
+end
+local at, invitation = string.match(known, '^(%d+)\31(.*)$')
+remember(at)
+return ok('added', at + 0, invitation)

@@ -1,0 +1,36 @@
+--[[
+members/remove: put a key out of a channel. It counts from the next request on; those who wait ask again.
+
+@slot channel
+@flags allow-oom
+@key meta     hash
+@key members  hash
+@key idem     string
+@key wake     pubsub
+@arg key      text  who asks
+@arg member   text  key id
+@arg idem_ms  int
+@arg body     text
+@ok  removed
+@ok  replayed
+@no  channel_not_found
+@no  channel_access_denied
+@no  forbidden
+@no  cannot_remove_owner
+@no  member_not_found
+@no  idempotency_key_reused
+]]
+--- @include lib/answer
+--- @include lib/once
+--- @include lib/owner
+--- @include lib/wake
+
+local facts, reused = seen()
+if reused then return reused end
+if facts then return ok('replayed') end
+if member == owner then return refuse('cannot_remove_owner') end
+if redis.call('HDEL', members, member) == 0 then return refuse('member_not_found') end
+redis.call('HINCRBY', meta, 'rev', 1)
+remember('1')
+wake_up('all')
+return ok('removed')

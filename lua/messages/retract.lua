@@ -1,0 +1,48 @@
+--[[
+messages/retract: take back a message that nobody holds. Its content is gone at once.
+
+@slot channel
+@flags allow-oom
+@key meta     hash
+@key members  hash
+@key log      stream
+@key open     zset
+@key claims   hash
+@key leases   zset
+@key retracted zset  that it was: its number, nothing else
+@key idem     string
+@arg key      text  who asks: the poster or the channel's owner
+@arg n        int   the message
+@arg idem_ms  int
+@arg body     text
+@ok  retracted
+@ok  replayed
+@no  channel_not_found
+@no  channel_access_denied
+@no  message_not_found
+@no  message_expired
+@no  message_claimed
+@no  forbidden
+@no  idempotency_key_reused
+]]
+--- @include lib/answer
+--- @include lib/once
+--- @include lib/access
+
+local facts, reused = seen()
+if reused then return reused end
+if facts then return ok('replayed') end
+--- @include lib/message
+--- @include lib/deadline
+local poster = string.match(entry[2][2], '^[^\31]*')
+if key ~= poster and key ~= owner then return refuse('forbidden') end
+if record and (record.state == 'd' or held(record)) then return refuse('message_claimed') end
+
+redis.call('ZADD', retracted, int(n), int(n))
+if redis.call('ZCARD', retracted) == 1 then dies_with_channel(retracted) end
+redis.call('HDEL', claims, int(n))
+redis.call('XDEL', log, sid(n))
+redis.call('ZREM', open, int(n))
+redis.call('ZREM', leases, int(n))
+remember()
+return ok('retracted')

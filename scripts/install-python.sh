@@ -1,0 +1,35 @@
+#!/bin/sh
+# .venv in the repository with the Python client that the tests run (tests/sdk/requirements.txt, all versions pinned).
+# Skipped while the stamp in it says that it was made from this file by a Python that still works.
+set -eu
+. "$(dirname "$0")/lib.sh"
+cd "$(dirname "$0")/.."
+REQUIREMENTS=tests/sdk/requirements.txt
+STAMP=.venv/made-from
+NEEDED=3.10
+
+wanted=$(sha256sum <"$REQUIREMENTS")
+if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import backchannel_sdk' 2>/dev/null; then
+  exit 0
+fi
+
+elsewhere="python3 $NEEDED or newer with its venv module and pip"
+if ! have python3; then
+  apt_install "$elsewhere" python3 python3-venv
+fi
+# Debian splits the standard library: ensurepip, which gives a venv its pip, is in python3-venv.
+if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
+  apt_install "$elsewhere" python3-venv
+fi
+present=$(python3 -c 'import platform; print(platform.python_version())')
+at_least "$NEEDED" "$present" || die "python3 is $present. What is needed: $elsewhere"
+python3 -c 'import venv, ensurepip' 2>/dev/null ||
+  die "$(command -v python3) has no venv module (a python3 beside Debian's comes first on the PATH?). What is needed: $elsewhere"
+
+say "making .venv from $REQUIREMENTS (python $present)"
+rm -rf .venv
+python3 -m venv .venv
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r "$REQUIREMENTS"
+.venv/bin/python -c 'import backchannel_sdk'
+printf '%s\n' "$wanted" >"$STAMP"
+say ".venv is ready"

@@ -1,0 +1,69 @@
+//! Letting a request in: is the key what it says it is, and within its limit?
+
+use crate::actors::Actor;
+use crate::app::App;
+use crate::error::{ApiError, Result};
+use crate::ids::{ActorId, Micros, PresentedKey};
+use crate::store::scripts;
+
+/// What is known of an active key.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    pub label: String,
+    /// None: unrestricted.
+    pub scopes: Option<Vec<String>>,
+    /// The actor it acts as unless it says otherwise.
+    pub actor: Actor,
+    pub created: Micros,
+    /// Requests left in the window; None where there is no limit.
+    pub remaining: Option<u64>,
+}
+
+/// Checks the key and counts the request. With a rate limit that is one script in the key's slot; without one the answer may be a second old.
+///
+/// # Errors
+/// `unauthorized`, `rate_limit_exceeded`, or Redis trouble.
+pub async fn count(app: &App, presented: &PresentedKey) -> Result<Admitted> {
+    if app.settings.rate_limit > 0 { ask(app, presented, app.settings.rate_limit).await } else { look(app, presented).await }
+}
+
+/// Checks the key without counting.
+///
+/// # Errors
+/// `unauthorized`, or Redis trouble.
+pub async fn look(app: &App, presented: &PresentedKey) -> Result<Admitted> {
+    if let Some(known) = app.key_cache.get(presented) {
+        return Ok(known);
+    }
+    let epoch = app.key_cache.epoch();
+    let admitted = ask(app, presented, 0).await?;
+    app.key_cache.put(presented, &admitted, epoch);
+    Ok(admitted)
+}
+
+async fn ask(app: &App, presented: &PresentedKey, limit: u64) -> Result<Admitted> {
+    let slot = app.keys.key(&presented.id);
+    let reply = scripts::KEY_ADMIT
+        .on(&slot)
+        .key("record", presented.id.as_str())
+        .key("window", presented.id.as_str())
+        .arg("digest", &presented.digest)
+        .int("most", limit)
+        .int("window_ms", app.settings.rate_limit_window_s * 1000)
+        .may_send_again(true) // at worst a request is counted twice
+        .run(&app.redis)
+        .await?;
+    let label = reply.text(0)?;
+    let scopes = match reply.text(1)?.as_str() {
+        "-" => None,
+        list => Some(list.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect()),
+    };
+    let actor = ActorId::parse(&reply.text(2)?).ok_or_else(|| ApiError::internal("a key record names no actor"))?;
+    Ok(Admitted {
+        actor: Actor { id: actor, name: label.clone() },
+        label,
+        scopes,
+        created: reply.micros(3)?,
+        remaining: if limit > 0 { Some(limit.saturating_sub(reply.uint(4)?)) } else { None },
+    })
+}

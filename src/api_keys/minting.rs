@@ -1,0 +1,61 @@
+//! `POST /v1/admin/minting`: whether this instance hands out keys to whoever asks; for the whole fleet, and across restarts.
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::discovery::schema;
+use crate::error::{Code, Result};
+use crate::http::fields::wrong;
+use crate::http::{Admin, Answer, Body};
+use crate::operation::{Auth, Operation};
+use crate::store::scripts;
+
+pub static ADMIN_SET_MINTING: Operation = Operation {
+    id: "adminSetMinting",
+    method: "POST",
+    path: "/v1/admin/minting",
+    tag: "Admin",
+    summary: "Open or close public minting",
+    about: "Takes effect on every replica at once. Existing keys go on working.",
+    auth: Auth::Admin,
+    query: &[],
+    request: Some(schema::of::<SetMinting>),
+    success: (200, Some(schema::of::<Minting>)),
+    also: None,
+    scripts: &[&scripts::KEY_MINTING],
+    refusals: &[Code::InvalidField],
+};
+
+/// What to send.
+#[derive(ToSchema)]
+pub struct SetMinting {
+    pub enabled: bool,
+}
+
+/// Whether `POST /v1/keys` hands out keys.
+#[derive(Serialize, ToSchema)]
+pub struct Minting {
+    public_minting_enabled: bool,
+}
+
+pub async fn handle(State(app): State<App>, _: Admin, body: Body) -> Result<Answer> {
+    let enabled =
+        body.fields.boolean("enabled", Code::InvalidField)?.ok_or_else(|| wrong(Code::InvalidField, "enabled", "must be true or false"))?;
+    Answer::ok(&Minting { public_minting_enabled: switch(&app, if enabled { "open" } else { "closed" }).await? })
+}
+
+/// Whether public minting is open.
+///
+/// # Errors
+/// Redis trouble.
+pub async fn is_open(app: &App) -> Result<bool> {
+    switch(app, "").await
+}
+
+async fn switch(app: &App, want: &str) -> Result<bool> {
+    let slot = app.keys.mint();
+    let reply = scripts::KEY_MINTING.on(&slot).arg("want", want).may_send_again(true).run(&app.redis).await?;
+    Ok(reply.int(0)? == 1)
+}

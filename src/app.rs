@@ -1,0 +1,94 @@
+//! What a handler can reach, and how a replica starts.
+
+use std::sync::Arc;
+
+use crate::actors::ActorCache;
+use crate::api_keys::cache::KeyCache;
+use crate::channels::NameCache;
+use crate::observe::Metrics;
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use crate::store::{Keyspace, Redis, scripts};
+use crate::wait::hub::{FixedEvent, Hub, HubConfig};
+
+/// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
+pub type App = Arc<AppState>;
+
+/// See [`App`].
+pub struct AppState {
+    pub settings: Settings,
+    pub redis: Redis,
+    pub keys: Keyspace,
+    pub hub: Arc<Hub>,
+    pub metrics: Metrics,
+    pub shutdown: Shutdown,
+    pub key_cache: KeyCache,
+    pub actor_cache: ActorCache,
+    pub name_cache: NameCache,
+}
+
+/// Starts a replica's connections and tasks. Redis need not be there yet: until it is, the replica is alive but not ready.
+///
+/// # Errors
+/// When the settings cannot be used, or a script's header contradicts the program.
+pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App> {
+    scripts::check().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a script does not fit")))?;
+    let target = settings.redis_url.clone();
+    let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout)?;
+    let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics: settings.longpoll_max_waiters, ..HubConfig::default() })?;
+    let app = Arc::new(AppState {
+        keys: Keyspace::new(&settings.key_prefix),
+        settings,
+        redis,
+        hub,
+        metrics: Metrics::new()?,
+        shutdown,
+        key_cache: KeyCache::new(),
+        actor_cache: ActorCache::new(),
+        name_cache: NameCache::new(),
+    });
+    listen_for_changed_keys(&app);
+    Ok(app)
+}
+
+/// Keys that another replica revoked or narrowed are forgotten here at once.
+fn listen_for_changed_keys(app: &App) {
+    let weak = Arc::downgrade(app);
+    app.hub.subscribe_fixed(
+        &app.keys.invalidation_topic(),
+        Arc::new(move |event| {
+            let Some(app) = weak.upgrade() else { return };
+            match event {
+                FixedEvent::Message(key) => app.key_cache.forget(&key),
+                FixedEvent::Lost => app.key_cache.forget_all(),
+            }
+        }),
+    );
+}
+
+impl AppState {
+    /// Whether this replica can serve: not leaving, Redis answers, and it does not evict what we keep.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub async fn ready(&self) -> Result<(), String> {
+        if self.shutdown.begun() {
+            return Err("this replica is shutting down".into());
+        }
+        let answered = self.redis.ping().await;
+        self.metrics.redis_is_up(answered.is_ok());
+        answered.map_err(|_| "Redis does not answer".to_owned())?;
+        match self.redis.eviction_policy().await {
+            Ok(Some(policy)) if policy != "noeviction" => Err(format!(
+                "Redis' maxmemory-policy is {policy}: an evicted claim record would hand a task out twice. Set it to noeviction."
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the tasks of this replica, after its requests have ended.
+    pub async fn close(&self) {
+        self.hub.close().await;
+        self.redis.close();
+    }
+}

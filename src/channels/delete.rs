@@ -1,0 +1,72 @@
+//! `DELETE /v1/channels/{identifier}`
+
+use axum::extract::State;
+
+use super::resolve;
+use crate::app::App;
+use crate::error::Result;
+use crate::http::{Answer, Body, Caller, Once, Params};
+use crate::ids::ChannelId;
+use crate::operation::{Auth, Operation, Scope};
+use crate::store::scripts;
+
+pub static DELETE_CHANNEL: Operation = Operation {
+    id: "deleteChannel",
+    method: "DELETE",
+    path: "/v1/channels/{identifier}",
+    tag: "Channels",
+    summary: "Delete a channel",
+    about: "Owner only. Id, aliases, name and messages are gone at once; who waits on it is answered 404.",
+    auth: Auth::Key(Some(Scope::ChannelsManage)),
+    query: &[],
+    request: None,
+    success: (204, None),
+    also: None,
+    scripts: &[&scripts::CHANNEL_DELETE],
+    refusals: &[],
+};
+
+/// The channel goes first, its names after it: a crash in between leaves names that lead to nothing, which read as not found and are
+/// taken over by the next who wants them.
+pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Result<Answer> {
+    let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
+    let id = resolve::resolve_once(&app, &caller, params.text("identifier")?, &once).await?;
+    let slot = app.keys.channel(&id);
+    let reply = scripts::CHANNEL_DELETE
+        .on(&slot)
+        .key("idem", &once.name)
+        .arg("key", caller.key.as_str())
+        .int("idem_ms", once.ms)
+        .arg("body", &once.body)
+        .may_send_again(once.is_kept())
+        .run(&app.redis)
+        .await?;
+    let replayed = reply.status() == "replayed";
+    if !replayed {
+        free_name(&app, &caller, &reply.text(0)?, &id).await?;
+        for alias in reply.text(1)?.split('\u{1f}').filter(|a| !a.is_empty()) {
+            let slot = app.keys.alias(alias);
+            scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
+            app.name_cache.forget(&caller.key, alias);
+        }
+    }
+    Ok(Answer::no_content().once(&once, replayed))
+}
+
+/// Frees a name of the caller's, if it still stands for this channel.
+///
+/// # Errors
+/// Redis trouble.
+pub async fn free_name(app: &App, caller: &Caller, name: &str, id: &ChannelId) -> Result<()> {
+    let slot = app.keys.key(&caller.key);
+    app.name_cache.forget(&caller.key, name);
+    scripts::CHANNEL_NAME_DROP
+        .on(&slot)
+        .key("channels", caller.key.as_str())
+        .arg("name", name)
+        .arg("id", id.as_str())
+        .may_send_again(true)
+        .run(&app.redis)
+        .await?;
+    Ok(())
+}

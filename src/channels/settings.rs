@@ -1,0 +1,146 @@
+//! The settings of a channel as callers send them, for create and update alike: read, checked, and named as the record names them.
+
+use url::Url;
+
+use crate::app::App;
+use crate::error::{ApiError, Code, Result};
+use crate::http::Fields;
+use crate::http::fields::wrong;
+use crate::names;
+
+/// Longest channel name or alias, in characters.
+pub const MAX_NAME: usize = 200;
+/// Longest `ttl_seconds`: 30 days (protocol, chapter 4).
+const MAX_TTL_S: u64 = 2_592_000;
+/// Longest description or pinned message, in bytes.
+const MAX_TEXT_BYTES: usize = 10_000;
+const MAX_SCHEMA_BYTES: usize = 16_384;
+const MAX_RELATED: usize = 20;
+
+/// Name and value of a record's fields.
+pub type Changes = Vec<(&'static str, String)>;
+
+/// The channel name that was sent.
+///
+/// # Errors
+/// `missing_field`, `invalid_string`, `invalid_channel_name`.
+pub fn name(fields: &Fields) -> Result<String> {
+    let name = fields.required_text("name")?;
+    if names::is_name(&name, MAX_NAME) && crate::ids::ChannelId::parse(&name).is_none() {
+        Ok(name)
+    } else {
+        Err(ApiError::new(Code::InvalidChannelName).field("name"))
+    }
+}
+
+/// `mode`, if sent.
+///
+/// # Errors
+/// `invalid_mode`.
+pub fn mode(fields: &Fields) -> Result<Option<String>> {
+    one_of(fields, "mode", &["claimable", "broadcast"], Code::InvalidMode)
+}
+
+/// `access`, if sent.
+///
+/// # Errors
+/// `invalid_access`.
+pub fn access(fields: &Fields) -> Result<Option<String>> {
+    one_of(fields, "access", &["open", "restricted"], Code::InvalidAccess)
+}
+
+/// How long messages live, in seconds.
+///
+/// # Errors
+/// `invalid_ttl_seconds`.
+pub fn ttl_s(fields: &Fields, app: &App) -> Result<u64> {
+    Ok(fields.integer("ttl_seconds", Code::InvalidTtlSeconds, app.settings.min_ttl_s, MAX_TTL_S)?.unwrap_or(app.settings.default_ttl_s))
+}
+
+/// The fields that may come with creation and with a change; only those that were sent. A null clears.
+///
+/// # Errors
+/// The code of the field that is wrong.
+pub fn changes(fields: &Fields) -> Result<Changes> {
+    let mut changes = Changes::new();
+    if let Some(on) = fields.boolean("discoverable", Code::InvalidDiscoverable)? {
+        changes.push(("discoverable", flag(on)));
+    }
+    if let Some(text) = fields.text("description")? {
+        changes.push(("description", bounded("description", text)?));
+    }
+    if fields.has("pinned_message") {
+        changes.push(("pinned_message", bounded("pinned_message", fields.text("pinned_message")?.unwrap_or_default())?));
+    }
+    if fields.has("metadata_schema") {
+        changes.push(("metadata_schema", metadata_schema(fields)?));
+    }
+    if let Some(days) = fields.integer("retention_days", Code::InvalidRetentionDays, 1, 365)? {
+        changes.push(("retention", (days * 86_400).to_string()));
+    }
+    for (name, code) in [("max_messages", Code::InvalidMaxMessages), ("max_writes_per_minute", Code::InvalidMaxWritesPerMinute)] {
+        if fields.has(name) {
+            changes.push((name, fields.integer(name, code, 1, 1_000_000)?.map(|n| n.to_string()).unwrap_or_default()));
+        }
+    }
+    if let Some(on) = fields.boolean("paused", Code::InvalidField)? {
+        changes.push(("paused", flag(on)));
+    }
+    if fields.has("webhook_url") {
+        changes
+            .push(("webhook_url", fields.text("webhook_url")?.filter(|u| !u.is_empty()).map(webhook_url).transpose()?.unwrap_or_default()));
+    }
+    if fields.has("webhook_secret") {
+        changes.push(("webhook_secret", bounded("webhook_secret", fields.text("webhook_secret")?.unwrap_or_default())?));
+    }
+    Ok(changes)
+}
+
+/// The words that `related_channels` names, if it was sent; a null is the empty list.
+///
+/// # Errors
+/// `invalid_related_channels`.
+pub fn related(fields: &Fields) -> Result<Option<Vec<String>>> {
+    if !fields.has("related_channels") {
+        return Ok(None);
+    }
+    fields.texts("related_channels", Code::InvalidRelatedChannels, MAX_RELATED).map(|list| Some(list.unwrap_or_default()))
+}
+
+fn one_of(fields: &Fields, name: &str, allowed: &[&str], code: Code) -> Result<Option<String>> {
+    match fields.text(name).map_err(|_| ApiError::new(code).field(name))? {
+        None => Ok(None),
+        Some(word) if allowed.contains(&word.as_str()) => Ok(Some(word)),
+        Some(_) => Err(ApiError::new(code).field(name)),
+    }
+}
+
+fn metadata_schema(fields: &Fields) -> Result<String> {
+    let schema = fields
+        .object("metadata_schema")
+        .map_err(|_| ApiError::new(Code::InvalidMetadataSchema).field("metadata_schema"))?
+        .unwrap_or_default();
+    if schema.len() > MAX_SCHEMA_BYTES { Err(ApiError::new(Code::InvalidMetadataSchema).field("metadata_schema")) } else { Ok(schema) }
+}
+
+fn webhook_url(text: String) -> Result<String> {
+    let bad = || ApiError::new(Code::InvalidWebhookUrl).field("webhook_url");
+    let url = Url::parse(&text).map_err(|_| bad())?;
+    let fine = matches!(url.scheme(), "http" | "https")
+        && url.host_str().is_some_and(|h| !h.is_empty())
+        && url.username().is_empty()
+        && url.password().is_none();
+    if fine && text.len() <= 2048 { Ok(text) } else { Err(bad()) }
+}
+
+fn bounded(name: &str, text: String) -> Result<String> {
+    if text.len() > MAX_TEXT_BYTES {
+        Err(wrong(Code::InvalidString, name, &format!("has at most {MAX_TEXT_BYTES} bytes")))
+    } else {
+        Ok(text)
+    }
+}
+
+fn flag(on: bool) -> String {
+    if on { "1" } else { "0" }.to_owned()
+}

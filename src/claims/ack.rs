@@ -1,0 +1,65 @@
+//! `POST /v1/messages/{message_id}/ack`
+
+use axum::extract::State;
+use utoipa::ToSchema;
+
+use super::{ClaimStatus, Claimed, of_message, sent_token};
+use crate::actors::{self, Unknown};
+use crate::app::App;
+use crate::discovery::schema;
+use crate::error::{Code, Result};
+use crate::http::{Answer, Body, Caller, Once, Params};
+use crate::operation::{Auth, Operation, Scope};
+use crate::store::scripts;
+
+pub static ACK_MESSAGE: Operation = Operation {
+    id: "ackMessage",
+    method: "POST",
+    path: "/v1/messages/{message_id}/ack",
+    tag: "Claims",
+    summary: "Acknowledge a message: the work is done",
+    about: "Claimable channels: only the holder, and the message never comes back. Broadcast channels: anyone who can read, once an actor. \
+            Asking again is fine: already_acknowledged. With lease_token: only if that lease is the current one, else 409 lease_lost.",
+    auth: Auth::Key(Some(Scope::MessagesAck)),
+    query: &[],
+    request: Some(schema::of::<AckMessage>),
+    success: (200, Some(schema::of::<ClaimStatus>)),
+    also: None,
+    scripts: &[&scripts::CLAIM_ACK],
+    refusals: &[Code::InvalidString, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName],
+};
+
+/// What to send.
+#[derive(ToSchema)]
+pub struct AckMessage {
+    /// The actor that holds it. Default: your key's own actor.
+    #[schema(example = "worker-1")]
+    pub actor: Option<String>,
+    /// Proof that yours is the current claim.
+    pub lease_token: Option<String>,
+}
+
+pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Result<Answer> {
+    let id = params.message_id()?;
+    let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
+    let secret = sent_token(&body.fields, &id)?;
+    let actor = actors::resolve(&app, &caller, body.fields.text("actor")?.as_deref(), Unknown::Register).await?;
+    let slot = app.keys.channel(id.channel());
+    let reply = scripts::CLAIM_ACK
+        .on(&slot)
+        .key("idem", &once.name)
+        .arg("key", caller.key.as_str())
+        .int("n", id.micros().0)
+        .arg("actor", actor.id.as_str())
+        .arg("name", &actor.name)
+        .arg("secret", &secret)
+        .int("idem_ms", once.ms)
+        .arg("body", &once.body)
+        .may_send_again(true) // done is done
+        .run(&app.redis)
+        .await
+        .map_err(of_message)?;
+    let status = if reply.status() == "replayed" { "acknowledged" } else { reply.status() }.to_owned();
+    let message = Claimed::read(&id, &reply)?.view(&reply)?;
+    Ok(Answer::ok(&ClaimStatus { status, message })?.once(&once, reply.status() == "replayed"))
+}

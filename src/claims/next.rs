@@ -1,0 +1,151 @@
+//! Claim-next: the oldest unclaimed messages, now or as soon as there are some.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Undo, detached};
+use crate::actors::Actor;
+use crate::app::App;
+use crate::claims::record::ClaimRecord;
+use crate::error::{ApiError, Code, Result};
+use crate::http::{Caller, Once};
+use crate::ids::{ChannelId, KeyId, LeaseToken, MessageId, Micros};
+use crate::messages::poll::Wait;
+use crate::messages::{Stored, pairs};
+use crate::store::{Reply, scripts};
+use crate::wait::{HubError, Subscribed, recheck_delay};
+
+/// What a claimer asks for.
+#[derive(Clone)]
+pub struct Ask {
+    pub channel: ChannelId,
+    pub key: KeyId,
+    pub actor: Actor,
+    /// 0: hold until ack or expiry.
+    pub lease_s: u64,
+    /// At most this many, 1 to 10.
+    pub max: u64,
+    pub once: Once,
+}
+
+/// What a claimer got: nothing, or messages with their records.
+pub struct Got {
+    pub taken: Vec<(Stored, ClaimRecord)>,
+    pub ttl_us: u64,
+    pub now: Micros,
+    pub replayed: bool,
+    lease_ends: Option<Micros>,
+}
+
+/// Claims at once what there is; else waits for it, one waiter woken a message. Nothing after the wait is no error.
+///
+/// # Errors
+/// What `lua/claims/next.lua` refuses, also after a wait during which access was lost; Redis trouble.
+pub async fn claim_next(app: &App, caller: &Caller, ask: Ask, wait: Wait) -> Result<Got> {
+    let got = attempt(app, &ask).await?;
+    let Some(until) = wait.until.filter(|_| got.taken.is_empty()) else { return Ok(got) };
+    if app.metrics.waiters() >= i64::try_from(app.settings.longpoll_max_waiters).unwrap_or(i64::MAX) {
+        return Ok(got);
+    }
+    let _counted = app.metrics.wait_began();
+    let began = Instant::now();
+    let ended = hold(app, caller, &ask, until, got).await;
+    let end = match &ended {
+        Ok(got) if got.taken.is_empty() => "empty",
+        Ok(_) => "messages",
+        Err(_) => "error",
+    };
+    app.metrics.wait_ended("claim", end, began.elapsed());
+    ended
+}
+
+async fn hold(app: &App, caller: &Caller, ask: &Ask, until: Instant, mut got: Got) -> Result<Got> {
+    let place = match app.hub.topic(&app.keys.wake_topic(&ask.channel)).await {
+        Ok(place) => Arc::new(place),
+        Err(HubError::Full) => return Ok(got),
+        Err(e) => return Err(ApiError::new(Code::StorageUnavailable).cause(e.to_string())),
+    };
+    let mut turn = None;
+    loop {
+        // A key that was revoked meanwhile gets nothing more.
+        caller.still_admitted(app).await?;
+        got = attempt(app, ask).await?;
+        if !got.taken.is_empty() {
+            if turn.is_none() {
+                place.pass_turn(); // there may be more where this came from
+            }
+            return Ok(got); // a turn that is dropped goes to the next waiter
+        }
+        if let Some(turn) = turn.take() {
+            crate::wait::Turn::spend(turn);
+        }
+        wake_when_a_lease_ends(&place, &got);
+        tokio::select! {
+            mine = place.claim_turn() => turn = Some(mine),
+            () = sleep(recheck_delay()) => {}
+            () = app.shutdown.signal() => return Ok(got),
+            () = sleep_until(until) => return Ok(got),
+        }
+    }
+}
+
+fn wake_when_a_lease_ends(place: &Subscribed, got: &Got) {
+    if let Some(end) = got.lease_ends {
+        place.wake_after(Duration::from_micros(end.0.saturating_sub(got.now.0)));
+    }
+}
+
+/// One try, run to its end even if the client hangs up meanwhile.
+async fn attempt(app: &App, ask: &Ask) -> Result<Got> {
+    let (task_app, task_ask, undo_ask) = (app.clone(), ask.clone(), ask.clone());
+    detached(app, ask.once.is_kept(), async move { run(&task_app, &task_ask).await }, move |got: &Got| {
+        if got.replayed {
+            return Vec::new();
+        }
+        let undo = |(m, r): &(Stored, ClaimRecord)| Undo {
+            key: undo_ask.key.clone(),
+            id: MessageId::new(undo_ask.channel.clone(), m.micros),
+            attempt: r.attempt,
+            secret: r.secret.clone(),
+        };
+        got.taken.iter().map(undo).collect()
+    })
+    .await
+}
+
+async fn run(app: &App, ask: &Ask) -> Result<Got> {
+    let slot = app.keys.channel(&ask.channel);
+    let secret = LeaseToken::new_secret();
+    let reply = scripts::CLAIM_NEXT
+        .on(&slot)
+        .key("idem", &ask.once.name)
+        .arg("key", ask.key.as_str())
+        .arg("actor", ask.actor.id.as_str())
+        .arg("name", &ask.actor.name)
+        .int("lease_ms", ask.lease_s * 1000)
+        .arg("secret", &secret)
+        .int("max", ask.max)
+        .int("idem_ms", ask.once.ms)
+        .arg("body", &ask.once.body)
+        .may_send_again(ask.once.is_kept()) // without a record a second try would take a second message
+        .run(&app.redis)
+        .await?;
+    decode(&reply)
+}
+
+fn decode(reply: &Reply) -> Result<Got> {
+    if reply.status() == "empty" {
+        let lease_ends = Some(reply.micros(0)?).filter(|t| t.0 > 0);
+        return Ok(Got { taken: Vec::new(), ttl_us: 0, now: reply.now(), replayed: false, lease_ends });
+    }
+    let taken = pairs(reply, 1)?.into_iter().map(|(m, r)| r.map(|r| (m, r))).collect::<Option<_>>();
+    Ok(Got {
+        taken: taken.ok_or_else(|| ApiError::internal("claimed messages came without records"))?,
+        ttl_us: reply.uint(0)?,
+        now: reply.now(),
+        replayed: reply.status() == "replayed",
+        lease_ends: None,
+    })
+}

@@ -1,0 +1,51 @@
+//! `backchannel serve`: one replica.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+
+use super::{load, runtime, stop_on_signals};
+use crate::serving::{self, Limits};
+use crate::settings::{Defaults, SettingFlags, Settings};
+use crate::shutdown::Shutdown;
+
+pub(super) fn run(flags: &SettingFlags) -> Result<()> {
+    let settings = load(flags, Defaults::Serve)?.settings;
+    runtime()?.block_on(async {
+        let shutdown = Shutdown::new();
+        stop_on_signals(shutdown.clone())?;
+        let listener = listen(SocketAddr::new(settings.host, settings.port))?;
+        run_api(settings, listener, shutdown, || {}).await
+    })
+}
+
+/// Runs the API until `shutdown` begins and everything has ended in order. `on_listening` is called once it answers.
+///
+/// # Errors
+/// If it cannot start. That Redis is away is no reason: the replica is then unready.
+pub(super) async fn run_api(settings: Settings, listener: TcpListener, shutdown: Shutdown, on_listening: impl FnOnce()) -> Result<()> {
+    let limits = Limits::of(&settings);
+    let metrics = settings.metrics_port.map(|port| listen(SocketAddr::new(settings.host, port))).transpose()?;
+    let address = listener.local_addr().context("the address that was bound")?;
+
+    let app = crate::app::start(settings, shutdown.clone()).await?;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    on_listening();
+    let api = serving::serve(listener, crate::router::router(app.clone()), limits, shutdown.clone());
+    match metrics {
+        None => api.await,
+        Some(listener) => {
+            let router = crate::router::metrics_router(app.clone());
+            tokio::join!(api, serving::serve(listener, router, limits, shutdown));
+        }
+    }
+    app.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// [`serving::listen`] with a line that names the address.
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    serving::listen(address).with_context(|| format!("cannot listen on {address}"))
+}

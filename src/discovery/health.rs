@@ -1,0 +1,102 @@
+//! Health, probes, metrics.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header::CONTENT_TYPE};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api_keys::minting;
+use crate::app::App;
+use crate::discovery::schema;
+use crate::error::{ApiError, Code, Result, render};
+use crate::http::{Answer, Context};
+use crate::operation::{Auth, Operation};
+use crate::store::scripts;
+
+pub static HEALTH: Operation = Operation {
+    id: "health",
+    method: "GET",
+    path: "/health",
+    tag: "Service",
+    summary: "Health check",
+    about: "200 and status ok, or 503 and status degraded while the store is away.",
+    auth: Auth::Public,
+    query: &[],
+    request: None,
+    success: (200, Some(schema::of::<Health>)),
+    also: Some(503),
+    scripts: &[&scripts::KEY_MINTING],
+    refusals: &[],
+};
+
+/// How the service is.
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`, or `degraded` while the store is away.
+    #[schema(example = "ok")]
+    status: &'static str,
+    api_version: &'static str,
+    instance_kind: String,
+    /// null while that cannot be known.
+    public_minting_enabled: Option<bool>,
+    /// Longest `content` of a message, in bytes of UTF-8.
+    max_content_bytes: usize,
+    /// Time the store took to answer, in milliseconds; null if it did not.
+    db_latency_ms: Option<f64>,
+    status_url: String,
+}
+
+pub async fn handle(State(app): State<App>, context: Context) -> Result<Answer> {
+    let latency = app.redis.ping().await.ok();
+    let minting = if latency.is_some() { minting::is_open(&app).await.ok() } else { None };
+    let well = latency.is_some() && minting.is_some();
+    let health = Health {
+        status: if well { "ok" } else { "degraded" },
+        api_version: "1.0",
+        instance_kind: app.settings.instance_kind.clone(),
+        public_minting_enabled: minting,
+        max_content_bytes: app.settings.max_message_bytes,
+        db_latency_ms: latency.map(|l| (l.as_secs_f64() * 1_000_000.0).round() / 1000.0),
+        status_url: format!("{}/health", context.base_url()),
+    };
+    if well {
+        Answer::ok(&health)
+    } else {
+        Ok(Answer::json(StatusCode::SERVICE_UNAVAILABLE, &health)?.header("retry-after", http::HeaderValue::from_static("1")))
+    }
+}
+
+/// Liveness asks nobody: a replica whose Redis is away must not be restarted for it.
+pub async fn alive() -> Result<Answer> {
+    Answer::ok(&serde_json::json!({ "status": "alive" }))
+}
+
+/// Readiness asks Redis, and says why not.
+pub async fn ready(State(app): State<App>) -> Result<Answer> {
+    app.ready().await.map_err(|why| ApiError::new(Code::StorageUnavailable).because(format!("Not ready: {why}.")))?;
+    Answer::ok(&serde_json::json!({ "status": "ready" }))
+}
+
+pub async fn metrics(State(app): State<App>) -> Result<Response> {
+    let hub = app.hub.stats();
+    app.metrics.redis_is_up(app.redis.ping().await.is_ok());
+    #[allow(clippy::cast_precision_loss, reason = "counters far below 2^52")]
+    for (what, value) in [
+        ("topics", hub.topics),
+        ("waiters", hub.waiters),
+        ("wakes_total", hub.wakes_total),
+        ("lagged_total", hub.lagged_total),
+        ("resubscribed_total", hub.resubscribed_total),
+    ] {
+        app.metrics.hub(what, value as f64);
+    }
+    app.metrics.hub("connected", if hub.connected { 1.0 } else { 0.0 });
+    let page = app.metrics.text().map_err(|e| ApiError::internal(e.to_string()))?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response())
+}
+
+/// What `documentation_url` of every error points to.
+pub async fn errors_page() -> Response {
+    ([(CONTENT_TYPE, "text/markdown; charset=utf-8")], render::errors_md()).into_response()
+}

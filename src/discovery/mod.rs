@@ -1,0 +1,5 @@
+//! What the service says about itself.
+
+pub mod health;
+pub mod openapi;
+pub mod schema;

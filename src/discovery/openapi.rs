@@ -1,0 +1,152 @@
+//! The OpenAPI document, assembled from the rows of the router, the schemas of bodies and the table of errors, so that it cannot drift.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value, json};
+
+use crate::app::App;
+use crate::error::{ApiError, Code, Result};
+use crate::http::Context;
+use crate::operation::{Auth, Body, Operation};
+use crate::router;
+
+/// The document without servers, as `backchannel openapi` prints it.
+pub fn document_json() -> String {
+    format!("{:#}", document(None))
+}
+
+pub async fn handle(State(_): State<App>, context: Context) -> Result<Response> {
+    let text = serde_json::to_string(&document(Some(context.base_url()))).map_err(|e| ApiError::internal(e.to_string()))?;
+    Ok(([(CONTENT_TYPE, "application/json; charset=utf-8")], text).into_response())
+}
+
+fn document(base_url: Option<&str>) -> Value {
+    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    let mut schemas = Map::new();
+    schemas.insert("Error".into(), error_schema());
+    for operation in router::operations() {
+        let entry = describe(operation, &mut schemas);
+        paths.entry(operation.path).or_default().insert(operation.method.to_lowercase(), entry);
+    }
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Backchannel API",
+            "version": "1",
+            "summary": "The message bus that AI agents use to hand work to each other.",
+            "description": "Mint a key (POST /v1/keys), open a channel, post a task; exactly one other agent claims it, works under a lease, \
+                            and acknowledges it. Broadcast channels show every message to every reader.",
+            "license": { "name": "MIT", "identifier": "MIT" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "ApiKeyAuth": { "type": "apiKey", "in": "header", "name": "X-API-Key", "description": "Get one with POST /v1/keys, no signup." },
+                "BearerAuth": { "type": "http", "scheme": "bearer", "description": "The same key as a bearer token." },
+                "AdminToken": { "type": "apiKey", "in": "header", "name": "X-Admin-Token", "description": "The operator's token." },
+            },
+        },
+    });
+    if let Some(url) = base_url {
+        document["servers"] = json!([{ "url": url }]);
+    }
+    document
+}
+
+fn describe(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
+    let mut entry = json!({
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.about,
+        "parameters": parameters(operation),
+        "responses": responses(operation, schemas),
+        "security": match operation.auth {
+            Auth::Public => json!([]),
+            Auth::Key(_) => json!([{ "ApiKeyAuth": [] }, { "BearerAuth": [] }]),
+            Auth::Admin => json!([{ "AdminToken": [] }]),
+        },
+    });
+    if let Auth::Key(Some(scope)) = operation.auth {
+        entry["x-required-scope"] = json!(scope.word());
+    }
+    if let Some(request) = operation.request {
+        entry["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": refer(request, schemas) } } });
+    }
+    entry
+}
+
+fn parameters(operation: &Operation) -> Value {
+    let mut list = Vec::new();
+    for segment in operation.path.split('/').filter_map(|s| s.strip_prefix('{')?.strip_suffix('}')) {
+        list.push(json!({ "name": segment, "in": "path", "required": true, "schema": { "type": "string" } }));
+    }
+    for p in operation.query {
+        list.push(json!({ "name": p.name, "in": "query", "required": false, "schema": { "type": p.kind }, "description": p.about }));
+    }
+    if operation.writes() && matches!(operation.auth, Auth::Key(_)) {
+        list.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 255 },
+            "description": "Repeat a request with the same key and body and it takes effect once: for 24 hours you get the first answer.",
+        }));
+    }
+    Value::Array(list)
+}
+
+fn responses(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
+    let mut all: BTreeMap<String, Value> = BTreeMap::new();
+    let (status, body) = operation.success;
+    let success = match body {
+        Some(body) => json!({ "description": operation.summary, "content": { "application/json": { "schema": refer(body, schemas) } } }),
+        None => json!({ "description": operation.summary }),
+    };
+    if let Some(also) = operation.also {
+        all.insert(also.to_string(), success.clone());
+    }
+    all.insert(status.to_string(), success);
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in operation.codes() {
+        by_status.entry(code.spec().status).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        let words: Vec<&str> = codes.iter().map(|c| c.spec().word).collect();
+        let about: Vec<String> = codes.iter().map(|c| format!("`{}`: {}", c.spec().word, c.spec().meaning)).collect();
+        let error = json!({
+            "description": about.join(" "),
+            "x-error-codes": words,
+            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
+        });
+        all.entry(status.to_string()).or_insert(error);
+    }
+    json!(all)
+}
+
+/// Puts the schema and those it needs among the components, and answers a reference to it.
+fn refer(body: Body, schemas: &mut Map<String, Value>) -> Value {
+    let (name, all) = body();
+    for (name, schema) in all {
+        schemas.entry(name).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
+    }
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn error_schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["error", "message", "request_id", "documentation_url"],
+        "description": "Branch on `error`. Details lie next to it: field, retry_after, required_scope and others.",
+        "properties": {
+            "error": { "type": "string", "enum": Code::ALL.iter().map(|c| c.spec().word).collect::<Vec<_>>() },
+            "message": { "type": "string", "description": "What happened." },
+            "suggestion": { "type": "string", "description": "Your next step." },
+            "request_id": { "type": "string" },
+            "documentation_url": { "type": "string" },
+            "field": { "type": "string", "description": "The field or parameter that is wrong." },
+            "retry_after": { "type": "integer", "description": "Seconds; the same as the Retry-After header." },
+        },
+    })
+}

@@ -1,0 +1,43 @@
+//! Bodies: bounded in size and time, read only after the caller is known.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
+
+use super::Fields;
+use crate::app::App;
+use crate::error::{ApiError, Code};
+
+/// A read body: its bytes (for the hash of an idempotent request) and its fields.
+#[derive(Debug)]
+pub struct Body {
+    pub bytes: Bytes,
+    pub fields: Fields,
+}
+
+impl FromRequest<App> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let bytes = read(request, app.settings.max_body_bytes(), app.settings.request_read_timeout).await?;
+        let fields = Fields::parse(&bytes)?;
+        Ok(Self { bytes, fields })
+    }
+}
+
+async fn read(request: Request, limit: usize, longest: Duration) -> Result<Bytes, ApiError> {
+    let too_large = || ApiError::new(Code::PayloadTooLarge).with("max_body_bytes", limit);
+    let announced = request.headers().get("content-length").and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|n| n > limit) {
+        return Err(too_large());
+    }
+    match timeout(longest, Limited::new(request.into_body(), limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(e)) => Err(ApiError::new(Code::InvalidJson).because("The body could not be read to its end.").cause(e.to_string())),
+        Err(_) => Err(ApiError::new(Code::RequestTimeout)),
+    }
+}

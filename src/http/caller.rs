@@ -1,0 +1,98 @@
+//! Who asks: taken as a parameter by every handler, so that none can forget to ask.
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+use subtle::ConstantTimeEq;
+
+use super::{Context, once};
+use crate::api_keys::admit::{self, Admitted};
+use crate::app::App;
+use crate::error::{ApiError, Code, Result};
+use crate::ids::{KeyId, PresentedKey};
+use crate::operation::{Auth, Scope};
+use crate::settings::Secret;
+
+/// An API key that was checked: it is active, within its rate limit, and its scopes allow the operation.
+pub struct Caller {
+    pub key: KeyId,
+    /// What is known of the key.
+    pub admitted: Admitted,
+    pub method: Method,
+    pub path: String,
+    /// The `Idempotency-Key` header, checked.
+    pub idempotency_key: Option<HeaderValue>,
+    presented: PresentedKey,
+    checked_at: u64,
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let context = Context::from_request_parts(parts, app).await?;
+        let operation = context.operation().ok_or_else(|| ApiError::internal("a caller was asked for outside an operation"))?;
+        let presented = presented_key(&parts.headers).ok_or_else(|| ApiError::new(Code::Unauthorized))?;
+        let checked_at = app.key_cache.epoch();
+        let admitted = admit::count(app, &presented).await?;
+        context.set_key(&presented.id, admitted.remaining);
+        if let Auth::Key(Some(scope)) = operation.auth {
+            check_scope(&admitted, scope)?;
+        }
+        Ok(Self {
+            key: presented.id.clone(),
+            admitted,
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+            idempotency_key: once::header(&parts.headers)?,
+            presented,
+            checked_at,
+        })
+    }
+}
+
+impl Caller {
+    /// Whether the key still is what it was when the request came: for answers given after a wait.
+    ///
+    /// # Errors
+    /// `unauthorized` when it was revoked meanwhile.
+    pub async fn still_admitted(&self, app: &App) -> Result<()> {
+        if app.key_cache.epoch() == self.checked_at { Ok(()) } else { admit::look(app, &self.presented).await.map(|_| ()) }
+    }
+}
+
+fn presented_key(headers: &HeaderMap) -> Option<PresentedKey> {
+    let text = match headers.get("x-api-key") {
+        Some(value) => value.to_str().ok()?,
+        None => {
+            let value = headers.get("authorization")?.to_str().ok()?;
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token)?
+        }
+    };
+    PresentedKey::parse(text.trim())
+}
+
+fn check_scope(admitted: &Admitted, scope: Scope) -> Result<()> {
+    match &admitted.scopes {
+        Some(granted) if !granted.iter().any(|g| g == scope.word()) => {
+            Err(ApiError::new(Code::InsufficientScope).with("required_scope", scope.word()).with("granted_scopes", granted.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The operator, by `X-Admin-Token`.
+pub struct Admin;
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Some(expected) = app.settings.admin_token.as_ref().map(Secret::expose) else {
+            return Err(ApiError::new(Code::AdminDisabled));
+        };
+        let given = parts.headers.get("x-admin-token").map(HeaderValue::as_bytes).unwrap_or_default();
+        if bool::from(given.ct_eq(expected.as_bytes())) { Ok(Self) } else { Err(ApiError::new(Code::AdminUnauthorized)) }
+    }
+}

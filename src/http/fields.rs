@@ -1,0 +1,217 @@
+//! Reading the fields of a JSON body: each mistake names its field, and says what would be right.
+
+use std::collections::HashMap;
+
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use crate::error::{ApiError, Code, Result};
+
+/// Deepest nesting of a body. Deeper ones are refused before anything is built from them.
+const MAX_DEPTH: usize = 64;
+
+/// The fields of a body, each still in the words it was sent in.
+#[derive(Debug, Default)]
+pub struct Fields(HashMap<String, Box<RawValue>>);
+
+impl Fields {
+    /// Reads a body. Nothing at all is `{}` (protocol, chapter 1).
+    ///
+    /// # Errors
+    /// `invalid_json`, or `invalid_json_shape` when it is JSON but not an object.
+    pub fn parse(body: &[u8]) -> Result<Self> {
+        let bad = |why: String| ApiError::new(Code::InvalidJson).because(why);
+        let text = std::str::from_utf8(body).map_err(|e| bad(format!("The body is not UTF-8: {e}.")))?.trim_ascii();
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        if depth(text) > MAX_DEPTH {
+            return Err(bad(format!("The body is nested deeper than {MAX_DEPTH} levels.")));
+        }
+        if !text.starts_with('{') {
+            return match serde_json::from_str::<IgnoredAny>(text) {
+                Ok(_) => Err(ApiError::new(Code::InvalidJsonShape)),
+                Err(e) => Err(bad(format!("The body is not valid JSON: {e}."))),
+            };
+        }
+        serde_json::from_str(text).map(Self).map_err(|e| bad(format!("The body is not valid JSON: {e}.")))
+    }
+
+    /// The names of all fields that were sent.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// A field as it was sent; None if it is absent or null.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|v| v.get()).filter(|v| *v != "null")
+    }
+
+    /// Whether the field was sent at all, null included.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// An optional string, trimmed; None if absent or null. It may be empty.
+    ///
+    /// # Errors
+    /// `invalid_string` when it is not a string.
+    pub fn text(&self, name: &str) -> Result<Option<String>> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        let text: String = serde_json::from_str(raw).map_err(|_| wrong(Code::InvalidString, name, "must be a string"))?;
+        Ok(Some(if text.trim().len() == text.len() { text } else { text.trim().to_owned() }))
+    }
+
+    /// A required string, trimmed.
+    ///
+    /// # Errors
+    /// `missing_field` when absent or null, `invalid_string` when blank or not a string.
+    pub fn required_text(&self, name: &str) -> Result<String> {
+        let text = self.text(name)?.ok_or_else(|| wrong(Code::MissingField, name, "is required"))?;
+        if text.is_empty() { Err(wrong(Code::InvalidString, name, "must not be blank")) } else { Ok(text) }
+    }
+
+    /// An object as it was sent; None if absent, null or empty.
+    ///
+    /// # Errors
+    /// `invalid_object` when it is something else.
+    pub fn object(&self, name: &str) -> Result<Option<String>> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        if !raw.starts_with('{') {
+            return Err(wrong(Code::InvalidObject, name, "must be a JSON object"));
+        }
+        if raw[1..raw.len() - 1].trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        // A reader would choke on half a surrogate pair: only a full parse finds one.
+        if raw.contains("\\u") && serde_json::from_str::<serde_json::Value>(raw).is_err() {
+            return Err(wrong(Code::InvalidObject, name, "must hold valid Unicode"));
+        }
+        Ok(Some(raw.to_owned()))
+    }
+
+    /// A boolean; None if absent or null.
+    ///
+    /// # Errors
+    /// The given code when it is something else.
+    pub fn boolean(&self, name: &str, code: Code) -> Result<Option<bool>> {
+        self.raw(name).map(|raw| serde_json::from_str(raw).map_err(|_| wrong(code, name, "must be true or false"))).transpose()
+    }
+
+    /// A whole number within a range; None if absent or null.
+    ///
+    /// # Errors
+    /// The given code when it is something else, with `min` and `max`.
+    pub fn integer(&self, name: &str, code: Code, min: u64, max: u64) -> Result<Option<u64>> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        match serde_json::from_str::<u64>(raw) {
+            Ok(n) if (min..=max).contains(&n) => Ok(Some(n)),
+            _ => Err(wrong(code, name, &format!("must be an integer from {min} to {max}, was {}", shorten(raw)))
+                .with("min", min)
+                .with("max", max)),
+        }
+    }
+
+    /// A number of seconds, fractions allowed; None if absent or null.
+    ///
+    /// # Errors
+    /// `invalid_field` when it is not a number, or negative.
+    pub fn seconds(&self, name: &str) -> Result<Option<f64>> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        match serde_json::from_str::<f64>(raw) {
+            Ok(s) if s >= 0.0 && s.is_finite() => Ok(Some(s)),
+            _ => Err(wrong(Code::InvalidField, name, &format!("must be a number of seconds, 0 or more, was {}", shorten(raw)))),
+        }
+    }
+
+    /// A list of strings; None if absent or null.
+    ///
+    /// # Errors
+    /// The given code when it is something else or too long.
+    pub fn texts(&self, name: &str, code: Code, most: usize) -> Result<Option<Vec<String>>> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        match serde_json::from_str::<Vec<String>>(raw) {
+            Ok(list) if list.len() <= most => Ok(Some(list)),
+            Ok(list) => Err(wrong(code, name, &format!("takes at most {most} entries, was given {}", list.len()))),
+            Err(_) => Err(wrong(code, name, "must be a list of strings")),
+        }
+    }
+}
+
+/// An error about one field, in a full sentence.
+pub fn wrong(code: Code, name: &str, rule: &str) -> ApiError {
+    ApiError::new(code).field(name).because(format!("`{name}` {rule}."))
+}
+
+fn shorten(raw: &str) -> String {
+    let mut short: String = raw.chars().take(40).collect();
+    if short.len() < raw.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Deepest nesting of objects and lists, counted without building anything.
+fn depth(text: &str) -> usize {
+    let (mut now, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
+    for b in text.bytes() {
+        if in_string {
+            match b {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match b {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(r: Result<impl Sized>) -> &'static str {
+        r.err().map_or("ok", |e| e.code().spec().word)
+    }
+
+    #[test]
+    fn nothing_is_an_empty_object_and_other_json_is_not() {
+        assert_eq!(code(Fields::parse(b"")), "ok");
+        assert_eq!(code(Fields::parse(b"  \n")), "ok");
+        assert_eq!(code(Fields::parse(b"[]")), "invalid_json_shape");
+        assert_eq!(code(Fields::parse(b"null")), "invalid_json_shape");
+        for bad in ["{", "{\"a\":}", "nope", "{} x", "{\"a\":1,}"] {
+            assert_eq!(code(Fields::parse(bad.as_bytes())), "invalid_json", "{bad}");
+        }
+        assert_eq!(code(Fields::parse(b"\xff\xfe")), "invalid_json");
+        assert_eq!(code(Fields::parse("[".repeat(100_000).as_bytes())), "invalid_json");
+    }
+
+    #[test]
+    fn each_wrong_type_names_its_field() {
+        let f =
+            Fields::parse(br#"{"s": 1, "blank": "  ", "o": [], "n": 1.5, "t": [1], "half": "\ud800", "oh": {"a": "\ud800"}, "nul": null}"#)
+                .expect("parses");
+        assert_eq!(code(f.text("s")), "invalid_string");
+        assert_eq!(code(f.required_text("blank")), "invalid_string");
+        assert_eq!(code(f.required_text("none")), "missing_field");
+        assert_eq!(code(f.required_text("nul")), "missing_field");
+        assert_eq!(code(f.text("half")), "invalid_string");
+        assert_eq!(code(f.object("o")), "invalid_object");
+        assert_eq!(code(f.object("oh")), "invalid_object");
+        assert_eq!(code(f.object("nul")), "ok");
+        assert_eq!(code(f.integer("n", Code::InvalidLimit, 1, 2)), "invalid_limit");
+        assert_eq!(code(f.texts("t", Code::InvalidMentions, 2)), "invalid_mentions");
+    }
+}

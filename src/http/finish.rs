@@ -1,0 +1,118 @@
+//! The outermost layer: it knows the request before anyone else and the response after everyone else. It gives ids and headers, writes
+//! error bodies, logs one line, and counts.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+
+use super::{Context, address, headers};
+use crate::app::App;
+use crate::error::{ApiError, Code};
+
+/// Wraps every request.
+pub async fn finish(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or_else(|| [127, 0, 0, 1].into(), |c| c.0.ip());
+    let client = address::client_address(peer, request.headers(), &app.settings.trusted_proxies);
+    let base_url = address::base_url(peer, request.headers(), &app.settings);
+    let https = address::is_https(peer, request.headers(), &app.settings);
+    let context = Context::new(headers::request_id(request.headers()), client, base_url);
+    let traceparent = headers::traceparent(request.headers());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
+    request.extensions_mut().insert(context.clone());
+
+    let _running = app.metrics.request_began();
+    let response = next.run(request).await;
+    let (error, mut response) = with_error_body(response, &context);
+
+    let map = response.headers_mut();
+    headers::add_fixed(map, &app.settings, https);
+    insert(map, "x-request-id", context.request_id());
+    insert(map, "traceparent", &traceparent);
+    if let Some(left) = context.remaining() {
+        map.insert("x-ratelimit-remaining", HeaderValue::from(left));
+    }
+    if response.status().as_u16() < 400 {
+        headers::add_links(response.headers_mut(), context.base_url());
+    }
+
+    let elapsed = began.elapsed();
+    let route = route.as_deref().unwrap_or("unmatched");
+    app.metrics.request_ended(method.as_str(), route, response.status().as_u16(), elapsed);
+    log(&context, method.as_str(), route, response.status(), error.as_ref(), elapsed.as_secs_f64() * 1000.0, &traceparent);
+    response
+}
+
+/// Turns an error that a handler or layer left in the response into its body, and gives plain statuses of the router one.
+fn with_error_body(mut response: Response, context: &Context) -> (Option<ApiError>, Response) {
+    let error = response.extensions_mut().remove::<ApiError>().or_else(|| plain(&response));
+    let Some(error) = error else { return (None, response) };
+    let body = error.body(context.base_url(), context.request_id()).to_string();
+    let (mut parts, _) = response.into_parts();
+    parts.status = error.code().status();
+    parts.headers.remove("content-length");
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    if let Some(seconds) = error.retry_after_s() {
+        parts.headers.insert("retry-after", HeaderValue::from(seconds));
+    }
+    let full = Response::from_parts(parts, axum::body::Body::from(body));
+    (Some(error), full)
+}
+
+/// The router and its layers answer some statuses without words of ours.
+fn plain(response: &Response) -> Option<ApiError> {
+    let code = match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::NOT_FOUND if !response.headers().contains_key(CONTENT_TYPE) => Code::NotFound,
+        StatusCode::INTERNAL_SERVER_ERROR => return Some(ApiError::internal("a handler panicked; its message is above in this log")),
+        _ => return None,
+    };
+    Some(ApiError::new(code))
+}
+
+/// One line a request. Never content, secrets or tokens: the route is the template, not the path.
+fn log(context: &Context, method: &str, route: &str, status: StatusCode, error: Option<&ApiError>, ms: f64, traceparent: &str) {
+    let operation = context.operation().map_or("-", |o| o.id);
+    let key = context.key().map_or("-", |k| k.as_str());
+    let code = error.map_or("-", |e| e.code().spec().word);
+    let trace = traceparent.get(3..35).unwrap_or_default();
+    let cause = error.and_then(ApiError::log_cause).unwrap_or("-");
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                request.id = context.request_id(),
+                operation,
+                key.id = key,
+                method,
+                route,
+                status = status.as_u16(),
+                code,
+                duration_ms = ms,
+                trace.id = trace,
+                cause,
+                "request"
+            )
+        };
+    }
+    match status.as_u16() {
+        500 => line!(error),
+        501.. => line!(warn),
+        _ => line!(info),
+    }
+}
+
+fn insert(map: &mut http::HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        map.insert(name, value);
+    }
+}
+
+/// Fallback of the router: no such route.
+pub async fn not_found() -> Response {
+    ApiError::new(Code::NotFound).into_response()
+}

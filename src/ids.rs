@@ -1,0 +1,311 @@
+//! Identifiers: parse, print, and route to a Redis slot.
+//!
+//! Every id that clients hold carries the hash tag of the slot its data lives in, so no lookup table is needed (docs/architecture.md,
+//! "Ids route themselves"). A wrong id never gets past this module.
+
+use std::fmt;
+
+use data_encoding::{BASE32_NOPAD, Encoding, Specification};
+use rand::Rng;
+use sha2::{Digest, Sha256};
+
+/// Characters of a channel's random part: 100 bits.
+const CHANNEL_RANDOM: usize = 20;
+/// Characters of the label hash in a key id; this part is the hash tag of everything a key owns.
+const LABEL_HASH: usize = 16;
+/// Characters of the random part of key and actor ids.
+const KEY_RANDOM: usize = 10;
+/// Digits of a message's number: microseconds since 1970, good until the year 2286.
+const MICROS_DIGITS: usize = 16;
+/// Characters of a lease token's secret: 130 bits.
+const LEASE_SECRET: usize = 26;
+/// Characters of an API key's secret: 200 bits.
+const KEY_SECRET: usize = 40;
+
+/// Lower-case base32 without padding, five bits a character.
+fn base32() -> Encoding {
+    let mut spec = Specification::new();
+    spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    spec.encoding().unwrap_or(BASE32_NOPAD) // the alphabet above is a valid one
+}
+
+/// `n` random characters of the id alphabet, from the system's secure source.
+fn random(n: usize) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut bytes = [0u8; 64];
+    rand::rng().fill_bytes(&mut bytes[..n]);
+    bytes[..n].iter().map(|b| char::from(ALPHABET[usize::from(b & 31)])).collect()
+}
+
+fn is_word(s: &str, len: usize) -> bool {
+    s.len() == len && s.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b))
+}
+
+fn is_micros(s: &str) -> bool {
+    s.len() == MICROS_DIGITS && s.bytes().all(|b| b.is_ascii_digit()) && !s.starts_with('0')
+}
+
+/// Microseconds since 1970, by Redis' clock. A message's number, its `created_at` and its place in the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Micros(pub u64);
+
+impl Micros {
+    /// RFC 3339 in UTC with exactly six digits, as every timestamp of the API (protocol, chapter 1).
+    pub fn rfc3339(self) -> String {
+        let at = i64::try_from(self.0).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
+        format!("{:.6}", at.unwrap_or(jiff::Timestamp::MAX))
+    }
+
+    /// This moment moved on by whole seconds.
+    pub fn plus_seconds(self, seconds: u64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+}
+
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// `ch_` + 20 random characters; the hash tag of all the channel's keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChannelId(String);
+
+impl ChannelId {
+    /// A new random id.
+    pub fn generate() -> Self {
+        Self(format!("ch_{}", random(CHANNEL_RANDOM)))
+    }
+
+    /// None unless the text is exactly a channel id.
+    pub fn parse(s: &str) -> Option<Self> {
+        s.strip_prefix("ch_").filter(|r| is_word(r, CHANNEL_RANDOM)).map(|_| Self(s.to_owned()))
+    }
+
+    fn random_part(&self) -> &str {
+        &self.0[3..]
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `msg_` + the channel's 20 characters + the message's 16 digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MessageId {
+    channel: ChannelId,
+    micros: Micros,
+}
+
+impl MessageId {
+    pub fn new(channel: ChannelId, micros: Micros) -> Self {
+        Self { channel, micros }
+    }
+
+    /// None unless the text is exactly a message id.
+    pub fn parse(s: &str) -> Option<Self> {
+        let rest = s.strip_prefix("msg_").filter(|r| r.is_ascii() && r.len() == CHANNEL_RANDOM + MICROS_DIGITS)?;
+        let (channel, micros) = rest.split_at(CHANNEL_RANDOM);
+        if !is_word(channel, CHANNEL_RANDOM) || !is_micros(micros) {
+            return None;
+        }
+        Some(Self { channel: ChannelId(format!("ch_{channel}")), micros: Micros(micros.parse().ok()?) })
+    }
+
+    pub fn channel(&self) -> &ChannelId {
+        &self.channel
+    }
+
+    pub fn micros(&self) -> Micros {
+        self.micros
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "msg_{}{:016}", self.channel.random_part(), self.micros.0)
+    }
+}
+
+/// `lease_` + the message's 36 characters + `_` + 26 secret characters: the proof of holding one claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseToken {
+    message: MessageId,
+    secret: String,
+}
+
+impl LeaseToken {
+    /// The secret half of a token, made before the claim runs so that a repeated claim offers the same one.
+    pub fn new_secret() -> String {
+        random(LEASE_SECRET)
+    }
+
+    pub fn new(message: MessageId, secret: String) -> Self {
+        Self { message, secret }
+    }
+
+    /// None unless the text has exactly a token's form.
+    pub fn parse(s: &str) -> Option<Self> {
+        let (message, secret) = s.strip_prefix("lease_")?.split_once('_')?;
+        let message = MessageId::parse(&format!("msg_{message}"))?;
+        is_word(secret, LEASE_SECRET).then(|| Self { message, secret: secret.to_owned() })
+    }
+
+    pub fn message(&self) -> &MessageId {
+        &self.message
+    }
+
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+}
+
+impl fmt::Display for LeaseToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lease_{}{:016}_{}", self.message.channel.random_part(), self.message.micros.0, self.secret)
+    }
+}
+
+/// The hash tag shared by a label, the keys minted for it, and their names and actors: `bck_` + 16 characters of the label's SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeySlot(String);
+
+impl KeySlot {
+    /// The slot of everything that belongs to this label.
+    pub fn of_label(label: &str) -> Self {
+        let hash = base32().encode(&Sha256::digest(label.as_bytes()));
+        Self(format!("bck_{}", &hash[..LABEL_HASH]))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `bck_` + label hash (the slot) + 10 random characters. Rights, names and actors hang on it; the label is only shown.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// A new id for a label; another one each time, so a re-minted label inherits nothing.
+    pub fn generate(label: &str) -> Self {
+        Self(format!("{}{}", KeySlot::of_label(label).as_str(), random(KEY_RANDOM)))
+    }
+
+    /// None unless the text is exactly a key id.
+    pub fn parse(s: &str) -> Option<Self> {
+        s.strip_prefix("bck_").filter(|r| is_word(r, LABEL_HASH + KEY_RANDOM)).map(|_| Self(s.to_owned()))
+    }
+
+    pub fn slot(&self) -> KeySlot {
+        KeySlot(self.0[..4 + LABEL_HASH].to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `act_` + the owner's label hash + 10 random characters, so an actor's record lies in its owner's slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ActorId(String);
+
+impl ActorId {
+    /// A new actor id in the slot of its owner.
+    pub fn generate(owner: &KeySlot) -> Self {
+        Self(format!("act_{}{}", &owner.as_str()[4..], random(KEY_RANDOM)))
+    }
+
+    /// None unless the text is exactly an actor id.
+    pub fn parse(s: &str) -> Option<Self> {
+        s.strip_prefix("act_").filter(|r| is_word(r, LABEL_HASH + KEY_RANDOM)).map(|_| Self(s.to_owned()))
+    }
+
+    pub fn slot(&self) -> KeySlot {
+        KeySlot(format!("bck_{}", &self.0[4..4 + LABEL_HASH]))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A presented API key, split: `bck_<id>.<secret>`. Neither `Debug` nor `Display` shows the secret.
+pub struct PresentedKey {
+    pub id: KeyId,
+    /// SHA-256 of the whole key, lower-case hex: the only form that is stored or sent to Redis.
+    pub digest: String,
+}
+
+impl PresentedKey {
+    /// A fresh key for this id: the text for its owner, and what we keep of it.
+    pub fn mint(id: KeyId) -> (String, Self) {
+        let text = format!("{}.{}", id.as_str(), random(KEY_SECRET));
+        let digest = digest(&text);
+        (text, Self { id, digest })
+    }
+
+    /// None unless the text has the form of a key. Whether it is one, only the stored digest tells.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (id, secret) = text.split_once('.')?;
+        if !(16..=128).contains(&secret.len()) {
+            return None;
+        }
+        Some(Self { id: KeyId::parse(id)?, digest: digest(text) })
+    }
+}
+
+/// Lower-case hex SHA-256.
+pub fn digest(text: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
+}
+
+/// Whether a text could be taken for one of our ids; such texts are refused as aliases.
+pub fn looks_like_an_id(s: &str) -> bool {
+    ["ch_", "msg_", "act_", "bck_", "lease_", "inv_"].iter().any(|p| s.starts_with(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_id_prints_and_parses_back() {
+        let channel = ChannelId::generate();
+        assert_eq!(ChannelId::parse(channel.as_str()), Some(channel.clone()));
+        let message = MessageId::new(channel, Micros(1_760_000_000_123_456));
+        assert_eq!(MessageId::parse(&message.to_string()), Some(message.clone()));
+        let token = LeaseToken::new(message, LeaseToken::new_secret());
+        assert_eq!(LeaseToken::parse(&token.to_string()), Some(token));
+        let key = KeyId::generate("me");
+        assert_eq!(KeyId::parse(key.as_str()), Some(key.clone()));
+        assert_eq!(key.slot(), KeySlot::of_label("me"));
+        let actor = ActorId::generate(&key.slot());
+        assert_eq!(ActorId::parse(actor.as_str()).map(|a| a.slot()), Some(key.slot()));
+    }
+
+    #[test]
+    fn a_minted_key_is_presented_as_it_was_given_out() {
+        let (text, minted) = PresentedKey::mint(KeyId::generate("me"));
+        let presented = PresentedKey::parse(&text).expect("a minted key parses");
+        assert_eq!((presented.id, presented.digest), (minted.id, minted.digest));
+    }
+
+    #[test]
+    fn timestamps_always_have_six_digits() {
+        assert_eq!(Micros(1_763_774_821_000_000).rfc3339(), "2025-11-22T01:27:01.000000Z");
+        assert_eq!(Micros(1_763_774_821_350_436).rfc3339(), "2025-11-22T01:27:01.350436Z");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_parser_panic(s in "\\PC*") {
+            let _ = (ChannelId::parse(&s), MessageId::parse(&s), LeaseToken::parse(&s), KeyId::parse(&s), ActorId::parse(&s));
+            let _ = MessageId::parse(&format!("msg_{s}"));
+            let _ = PresentedKey::parse(&s);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Messages: what a channel holds. The part that never changes comes from the stream, the part that does from the claim record.
+
+pub mod history;
+pub mod list;
+pub mod poll;
+pub mod post;
+pub mod retract;
+
+use deadpool_redis::redis::Value;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::actors::ActorRef;
+use crate::claims::record::ClaimRecord;
+use crate::error::{ApiError, Result};
+use crate::ids::{ChannelId, MessageId, Micros};
+use crate::store::Reply;
+use crate::store::reply::text_of;
+
+/// Longest `metadata`, in bytes of the JSON as it was sent.
+pub const MAX_METADATA_BYTES: usize = 16_384;
+/// Between the parts of a stored head or record: names hold no control characters.
+pub(crate) const SEPARATOR: char = '\u{1f}';
+
+/// A message as every operation shows it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Message)]
+pub struct MessageView {
+    pub id: String,
+    pub channel_id: String,
+    /// Who posted it; null when only a label was given.
+    actor: Option<ActorRef>,
+    /// Free text that the poster gave.
+    actor_label: Option<String>,
+    pub content: String,
+    #[schema(value_type = Object)]
+    metadata: Box<RawValue>,
+    /// Also the cursor of what comes after this message.
+    pub created_at: String,
+    expires_at: String,
+    /// The name the holder acts under; for the verified identity see claimed_by_key_id.
+    claimed_by: Option<ActorRef>,
+    /// The API key that holds or held the claim.
+    claimed_by_key_id: Option<String>,
+    mentions: Vec<ActorRef>,
+    claimed_at: Option<String>,
+    acknowledged_by: Vec<AckView>,
+    /// False once it has expired.
+    active: bool,
+    /// The API key that posted it.
+    posted_by_key_id: String,
+    /// `open`, `claimed`, `done`, `expired` or `retracted`.
+    state: &'static str,
+    /// How often it was claimed.
+    attempt: u64,
+    lease_expires_at: Option<String>,
+    /// In the history: when it expired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archived_at: Option<String>,
+}
+
+/// Who acknowledged a message, and when.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Ack)]
+pub struct AckView {
+    id: String,
+    name: String,
+    occurred_at: String,
+}
+
+/// A message with where to go on from it.
+#[derive(Serialize, ToSchema)]
+pub struct MessageEnvelope {
+    message: MessageView,
+    /// Give this to GET …/messages?cursor= to read what comes after.
+    next_cursor: Option<String>,
+}
+
+/// A page of messages.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MessagePage {
+    pub data: Vec<MessageView>,
+    pub limit: u64,
+    /// Where to go on: give it back as `cursor`.
+    pub next_cursor: Option<String>,
+    /// True when the store lost something between your cursor and this page (a failover).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gap: bool,
+}
+
+/// The part of a message that never changes.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub micros: Micros,
+    pub head: Head,
+    pub content: String,
+    /// JSON as it was sent, or empty.
+    pub metadata: String,
+}
+
+/// Who posted a message.
+#[derive(Clone, Debug, Default)]
+pub struct Head {
+    pub key: String,
+    pub actor_id: String,
+    pub actor_name: String,
+    pub label: String,
+}
+
+impl Head {
+    /// The stored form. The label comes last: it alone is free text.
+    pub fn pack(&self) -> String {
+        [self.key.as_str(), &self.actor_id, &self.actor_name, &self.label].join(&SEPARATOR.to_string())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, SEPARATOR).map(str::to_owned);
+        Some(Self { key: parts.next()?, actor_id: parts.next()?, actor_name: parts.next()?, label: parts.next()? })
+    }
+}
+
+impl Stored {
+    /// Reads one stream entry: `[id, [name, value, …]]`. Unknown fields are left alone: a newer replica may have written them.
+    pub fn parse(entry: &Value) -> Option<Self> {
+        let Value::Array(parts) = entry else { return None };
+        let [id, Value::Array(fields)] = parts.as_slice() else { return None };
+        let (ms, us) = text_of(id)?.split_once('-').and_then(|(ms, us)| Some((ms.parse::<u64>().ok()?, us.parse::<u64>().ok()?)))?;
+        let mut stored = Self { micros: Micros(ms * 1000 + us), head: Head::default(), content: String::new(), metadata: String::new() };
+        for pair in fields.chunks_exact(2) {
+            let value = text_of(&pair[1])?;
+            match text_of(&pair[0])?.as_str() {
+                "h" => stored.head = Head::parse(&value)?,
+                "c" => stored.content = value,
+                "m" => stored.metadata = value,
+                _ => {}
+            }
+        }
+        Some(stored)
+    }
+
+    /// How it is shown. `now` is Redis' time, `ttl_us` its channel's.
+    ///
+    /// # Errors
+    /// When what is stored is not what we write.
+    pub fn view(self, channel: &ChannelId, record: Option<&ClaimRecord>, ttl_us: u64, now: Micros) -> Result<MessageView> {
+        let expires = Micros(self.micros.0 + ttl_us);
+        let active = now < expires;
+        let held = record.filter(|r| r.is_held(now));
+        let done = record.filter(|r| r.is_done());
+        let holder = held.or(done);
+        let state = match (active, held, done) {
+            (_, _, Some(_)) => "done",
+            (false, _, _) => "expired",
+            (true, Some(_), _) => "claimed",
+            (true, None, None) => "open",
+        };
+        let metadata = if self.metadata.is_empty() { "{}".to_owned() } else { self.metadata };
+        let some = |text: String| Some(text).filter(|t| !t.is_empty());
+        Ok(MessageView {
+            id: MessageId::new(channel.clone(), self.micros).to_string(),
+            channel_id: channel.as_str().to_owned(),
+            actor: some(self.head.actor_id).map(|id| ActorRef { id, name: self.head.actor_name }),
+            actor_label: some(self.head.label),
+            content: self.content,
+            metadata: RawValue::from_string(metadata).map_err(|e| ApiError::internal(format!("a message's metadata is not JSON: {e}")))?,
+            created_at: self.micros.rfc3339(),
+            expires_at: expires.rfc3339(),
+            claimed_by: holder.map(|r| ActorRef { id: r.actor_id.clone(), name: r.actor_name.clone() }),
+            claimed_by_key_id: holder.map(|r| r.key.clone()),
+            mentions: Vec::new(),
+            claimed_at: holder.map(|r| r.claimed_at.rfc3339()),
+            acknowledged_by: record.map(|r| r.acks.iter().map(AckView::of).collect()).unwrap_or_default(),
+            active,
+            posted_by_key_id: self.head.key,
+            state,
+            attempt: record.map_or(0, |r| r.attempt),
+            lease_expires_at: held.and_then(|r| r.lease_until).map(Micros::rfc3339),
+            archived_at: None,
+        })
+    }
+}
+
+impl AckView {
+    fn of(ack: &crate::claims::record::Ack) -> Self {
+        Self { id: ack.actor_id.clone(), name: ack.actor_name.clone(), occurred_at: ack.at.rfc3339() }
+    }
+}
+
+impl MessageView {
+    /// As it stands in the history.
+    pub fn archived(mut self) -> Self {
+        self.archived_at = Some(self.expires_at.clone());
+        self
+    }
+}
+
+impl MessageEnvelope {
+    pub fn new(message: MessageView) -> Self {
+        Self { next_cursor: Some(message.created_at.clone()), message }
+    }
+}
+
+/// The messages of a reply: entries at value `i`, their records at `i + 1`, in the same order.
+///
+/// # Errors
+/// When a script answered something else.
+pub fn pairs(reply: &Reply, i: usize) -> Result<Vec<(Stored, Option<ClaimRecord>)>> {
+    let (entries, records) = (reply.list(i)?, reply.list(i + 1)?);
+    entries
+        .iter()
+        .enumerate()
+        .map(|(n, entry)| {
+            let stored = Stored::parse(entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
+            let record = ClaimRecord::parse_value(records.get(n))?;
+            Ok((stored, record))
+        })
+        .collect()
+}

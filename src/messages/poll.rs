@@ -1,0 +1,117 @@
+//! Waiting for messages: register, read, sleep, read again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::list::{Ask, Read, Status, read};
+use super::{MessagePage, list};
+use crate::app::App;
+use crate::error::{ApiError, Code, Result};
+use crate::http::Caller;
+use crate::ids::{ChannelId, Micros};
+use crate::wait::{HubError, Subscribed, recheck_delay};
+
+/// How long a request may be held.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    pub until: Option<Instant>,
+}
+
+impl Wait {
+    /// The seconds a caller asks for, within what this instance allows.
+    pub fn seconds(seconds: f64, app: &App) -> Self {
+        let held = app.settings.longpoll_enabled && seconds > 0.0 && !app.shutdown.begun();
+        let most = app.settings.longpoll_max_wait;
+        let wait = Duration::try_from_secs_f64(seconds).unwrap_or(most).min(most);
+        Self { until: held.then(|| Instant::now() + wait) }
+    }
+}
+
+/// A page at once if there is something; else as soon as there is, or an empty one when the time is up or the replica leaves.
+///
+/// # Errors
+/// As [`list::read`]; also when access was lost meanwhile.
+pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wait: Wait) -> Result<MessagePage> {
+    let first = read(app, caller.key.as_str(), channel, &ask).await?;
+    let Some(until) = wait.until.filter(|_| first.page.data.is_empty() && !first.page.gap) else { return Ok(first.page) };
+    if app.metrics.waiters() >= i64::try_from(app.settings.longpoll_max_waiters).unwrap_or(i64::MAX) {
+        return Ok(first.page); // more than can be held: answered at once (protocol, chapter 5)
+    }
+    let _counted = app.metrics.wait_began();
+    let began = Instant::now();
+    let page = hold(app, caller, channel, ask, first, until).await;
+    let end = match &page {
+        Ok(p) if p.data.is_empty() => "empty",
+        Ok(_) => "messages",
+        Err(_) => "error",
+    };
+    app.metrics.wait_ended("list", end, began.elapsed());
+    let page = page?;
+    caller.still_admitted(app).await?;
+    Ok(page)
+}
+
+async fn hold(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, first: Read, until: Instant) -> Result<MessagePage> {
+    let place = match app.hub.topic(&app.keys.wake_topic(channel)).await {
+        Ok(place) => place,
+        Err(HubError::Full) => return Ok(first.page),
+        Err(e) => return Err(ApiError::new(Code::StorageUnavailable).cause(e.to_string())),
+    };
+    let mut rev = first.rev;
+    // Nothing came up to the newest message, so all who wait in vain wait behind it, and one read serves them all.
+    let mut shared = Ask { cursor: behind(&ask, first.last), limit: 100, sent: None, ..ask.clone() };
+    let mut seen = place.seq();
+    loop {
+        let read = shared_read(app, &place, channel, &shared, seen).await?;
+        if read.rev != rev || read.page.gap {
+            // Who may read has changed since this reader was checked, or the store lost something: it asks for itself.
+            let own = list::read(app, caller.key.as_str(), channel, &ask).await?;
+            rev = own.rev;
+            if !own.page.data.is_empty() || own.page.gap {
+                return Ok(own.page);
+            }
+            shared.cursor = behind(&ask, own.last);
+        } else if !read.page.data.is_empty() {
+            // The shared page has no limit and cursor of anyone; what is found is read once more only where they would differ.
+            return own_part(app, caller, channel, &ask, &read).await;
+        }
+        if let Some(end) = read.lease_ends.filter(|_| ask.status == Status::Unclaimed) {
+            place.wake_after(Duration::from_micros(end.0.saturating_sub(read.now.0)));
+        }
+        tokio::select! {
+            now = place.changed(seen) => seen = now,
+            () = tokio::time::sleep(recheck_delay()) => seen = place.seq(),
+            () = app.shutdown.signal() => return Ok(nothing(&ask)),
+            () = sleep_until(until) => return Ok(nothing(&ask)),
+        }
+    }
+}
+
+/// What is certain for a reader without filters: it has read everything up to the newest message. With a filter older ones may still come.
+fn behind(ask: &Ask, last: Micros) -> Micros {
+    if ask.status == Status::All && ask.before.0 == 0 { ask.cursor.max(last) } else { ask.cursor }
+}
+
+async fn shared_read(app: &App, place: &Subscribed, channel: &ChannelId, ask: &Ask, need: u64) -> Result<Arc<Read>> {
+    let key = format!("{}|{:?}|{}", ask.cursor, ask.status, ask.before);
+    let (app, channel, ask) = (app.clone(), channel.clone(), ask.clone());
+    let read = place.shared_read(&key, need, move || async move { list::read(&app, "", &channel, &ask).await.map(Arc::new) }).await;
+    (*read).clone()
+}
+
+/// The page of one of the readers that a shared read served.
+async fn own_part(app: &App, caller: &Caller, channel: &ChannelId, ask: &Ask, read: &Read) -> Result<MessagePage> {
+    let served = usize::try_from(ask.limit).unwrap_or(usize::MAX).min(read.page.data.len());
+    let data: Vec<_> = read.page.data[..served].to_vec();
+    let next_cursor = data.last().map(|m| m.created_at.clone());
+    if ask.status == Status::Claimed {
+        return list::read(app, caller.key.as_str(), channel, ask).await.map(|r| r.page); // its cursor is not the last message's
+    }
+    Ok(MessagePage { data, limit: ask.limit, next_cursor, gap: false })
+}
+
+fn nothing(ask: &Ask) -> MessagePage {
+    MessagePage { data: Vec::new(), limit: ask.limit, next_cursor: ask.sent.clone(), gap: false }
+}

@@ -1,0 +1,120 @@
+//! Every operation on one page, one row each; below them the layers, outermost first.
+
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, get, on};
+use http::{Method, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::app::App;
+use crate::http::{Context, finish, flood, headers};
+use crate::operation::Operation;
+use crate::{actors, api_keys, channels, claims, discovery, members, messages, tasks};
+
+/// All operations with their handlers: the rows the router is built from, and the document is written from.
+fn rows() -> Vec<Row> {
+    vec![
+        row(&api_keys::issue::ISSUE_KEY, api_keys::issue::handle),
+        row(&api_keys::me::KEYS_ME, api_keys::me::show),
+        row(&api_keys::me::DELETE_KEYS_ME, api_keys::me::revoke),
+        row(&api_keys::scopes::SET_KEY_SCOPES, api_keys::scopes::handle),
+        row(&api_keys::minting::ADMIN_SET_MINTING, api_keys::minting::handle),
+        row(&channels::create::CREATE_CHANNEL, channels::create::handle),
+        row(&channels::read::GET_CHANNEL, channels::read::handle),
+        row(&channels::update::UPDATE_CHANNEL, channels::update::handle),
+        row(&channels::delete::DELETE_CHANNEL, channels::delete::handle),
+        row(&channels::aliases::CREATE_CHANNEL_ALIAS, channels::aliases::handle),
+        row(&members::add::ADD_CHANNEL_MEMBER, members::add::handle),
+        row(&members::list::LIST_CHANNEL_MEMBERS, members::list::handle),
+        row(&members::remove::REMOVE_CHANNEL_MEMBER, members::remove::handle),
+        row(&messages::post::CREATE_MESSAGE, messages::post::handle),
+        row(&messages::list::LIST_MESSAGES, messages::list::handle),
+        row(&messages::history::LIST_CHANNEL_HISTORY, messages::history::handle),
+        row(&messages::retract::DELETE_MESSAGE, messages::retract::handle),
+        row(&claims::claim::CLAIM_MESSAGE, claims::claim::plain),
+        row(&claims::claim::CLAIM_MESSAGE_WITH_LEASE, claims::claim::leased),
+        row(&claims::heartbeat::HEARTBEAT_LEASE, claims::heartbeat::handle),
+        row(&claims::release::RELEASE_MESSAGE, claims::release::handle),
+        row(&claims::ack::ACK_MESSAGE, claims::ack::handle),
+        row(&tasks::post::TASK_POST, tasks::post::handle),
+        row(&tasks::claim::TASK_CLAIM, tasks::claim::handle),
+        row(&tasks::subscribe::TASK_SUBSCRIBE, tasks::subscribe::handle),
+        row(&tasks::broadcast::TASK_BROADCAST, tasks::broadcast::handle),
+        row(&actors::register::CREATE_ACTOR, actors::register::handle),
+        row(&actors::read::GET_ACTOR, actors::read::handle),
+        row(&discovery::health::HEALTH, discovery::health::handle),
+    ]
+}
+
+/// The service, with all its layers.
+pub fn router(app: App) -> axum::Router {
+    let mut router = axum::Router::new()
+        .route("/livez", get(discovery::health::alive).options(preflight))
+        .route("/readyz", get(discovery::health::ready).options(preflight))
+        .route("/openapi.json", get(discovery::openapi::handle).options(preflight))
+        .route("/docs/errors.md", get(discovery::health::errors_page).options(preflight));
+    if app.settings.metrics_port.is_none() {
+        router = router.route("/metrics", get(discovery::health::metrics).options(preflight));
+    }
+    let mut paths = Vec::new();
+    for row in rows() {
+        let path = row.operation.path;
+        router = router.route(path, row.handler);
+        if !paths.contains(&path) {
+            paths.push(path);
+            router = router.route(path, on(MethodFilter::OPTIONS, preflight));
+        }
+    }
+    let router = router.fallback(finish::not_found).layer(CatchPanicLayer::new());
+    let router = match flood::layer(app.settings.flood_limit) {
+        Some(shield) => router.layer(shield),
+        None => router,
+    };
+    router.layer(middleware::from_fn_with_state(app.clone(), finish::finish)).with_state(app)
+}
+
+/// What stands on the operator's own port, if one is set.
+pub fn metrics_router(app: App) -> axum::Router {
+    axum::Router::new()
+        .route("/metrics", get(discovery::health::metrics))
+        .route("/livez", get(discovery::health::alive))
+        .route("/readyz", get(discovery::health::ready))
+        .fallback(finish::not_found)
+        .layer(middleware::from_fn_with_state(app.clone(), finish::finish))
+        .with_state(app)
+}
+
+/// All operations, for documents and tests.
+pub fn operations() -> Vec<&'static Operation> {
+    rows().into_iter().map(|row| row.operation).collect()
+}
+
+struct Row {
+    operation: &'static Operation,
+    handler: MethodRouter<App>,
+}
+
+fn row<H, T>(operation: &'static Operation, handler: H) -> Row
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    let method = Method::from_bytes(operation.method.as_bytes()).ok().and_then(|m| MethodFilter::try_from(m).ok());
+    let method = method.unwrap_or(MethodFilter::GET); // a wrong word would fail the contract test
+    let name = move |request: Request, next: Next| async move { named(operation, request, next).await };
+    Row { operation, handler: on(method, handler).route_layer(middleware::from_fn(name)) }
+}
+
+/// Tells the request which operation it became: its scope is checked where the caller is, its name stands in the log.
+async fn named(operation: &'static Operation, request: Request, next: Next) -> Response {
+    if let Some(context) = request.extensions().get::<Context>() {
+        context.set_operation(operation);
+    }
+    next.run(request).await
+}
+
+async fn preflight() -> Response {
+    (StatusCode::NO_CONTENT, headers::preflight()).into_response()
+}

@@ -1,0 +1,114 @@
+//! A TCP stream that does not wait for ever: neither for the rest of a request's head nor for a reader that has stopped reading.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_io_timeout::TimeoutWriter;
+
+/// Where a connection stands: the service (called when a head is complete) tells, the stream looks. Even: between two requests;
+/// odd: within one. hyper's own timeout cannot tell an idle connection from a head that comes drop by drop.
+#[derive(Debug, Default)]
+pub(super) struct Phase(AtomicUsize);
+
+impl Phase {
+    /// A request's head is complete.
+    pub(super) fn head_read(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its answer is made; what comes next is the next head.
+    pub(super) fn answered(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether no head has ever been read.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.now() == 0
+    }
+
+    fn now(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The head that is being read.
+struct Head {
+    phase: usize,
+    due: Instant,
+}
+
+/// See the module.
+pub(super) struct TimedStream {
+    // Boxed, because hyper wants a stream that can be moved and the writer's timer cannot.
+    tcp: Pin<Box<TimeoutWriter<TcpStream>>>,
+    phase: Arc<Phase>,
+    head_timeout: Duration,
+    head: Head,
+    /// Only made when a head does not come in one piece.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl TimedStream {
+    /// The first head's time begins now.
+    pub(super) fn new(tcp: TcpStream, phase: Arc<Phase>, head_timeout: Duration, write_timeout: Duration) -> Self {
+        let mut tcp = TimeoutWriter::new(tcp);
+        tcp.set_timeout(Some(write_timeout));
+        let head = Head { phase: phase.now(), due: Instant::now() + head_timeout };
+        Self { tcp: Box::pin(tcp), phase, head_timeout, head, timer: None }
+    }
+
+    /// Ready with an error once the head that is being read, if there is one, is overdue.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.head.phase != self.phase.now() {
+            self.timer = None;
+            return Poll::Pending;
+        }
+        let due = self.head.due;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the request's head did not come in time"))
+    }
+}
+
+impl AsyncRead for TimedStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Poll::Ready(read) = self.tcp.as_mut().poll_read(cx, buffer) else {
+            return self.poll_overdue(cx).map(Err);
+        };
+        let phase = self.phase.now();
+        if phase.is_multiple_of(2) && phase != self.head.phase {
+            self.head = Head { phase, due: Instant::now() + self.head_timeout };
+            self.timer = None;
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for TimedStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.tcp.as_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.tcp.as_mut().poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.as_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.as_mut().poll_shutdown(cx)
+    }
+}

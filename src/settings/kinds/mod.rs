@@ -1,0 +1,221 @@
+//! What a setting's value may be: each kind reads one text and says in words what it allows. No kind knows a setting's name.
+
+mod network;
+mod numbers;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+pub use network::{Address, BaseUrl, Hosts, Networks, Port, RedisUrl};
+pub use numbers::{Millis, Seconds, Switch, Whole};
+
+/// The part of a kind that the table, the help and `docs/settings.md` need.
+pub trait Described: Sync {
+    /// What is allowed, to be read after "must be".
+    fn allowed(&self) -> String;
+
+    /// The value as it may be repeated to the operator; `None` when it may not be shown at all.
+    fn shown(&self, text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+}
+
+/// A kind together with the type it reads into.
+pub trait Kind: Described {
+    type Value;
+
+    /// Reads a trimmed text. The empty text only comes here as a default.
+    ///
+    /// # Errors
+    /// A reason in words when the rule alone (`allowed`) does not tell enough, otherwise an empty one.
+    fn parse(&self, text: &str) -> Result<Self::Value, Reason>;
+}
+
+/// Why a value was refused, beyond the rule of its kind; often empty.
+#[derive(Debug, Default)]
+pub struct Reason(pub Option<String>);
+
+impl<T: fmt::Display> From<T> for Reason {
+    fn from(why: T) -> Self {
+        Self(Some(why.to_string()))
+    }
+}
+
+/// A refusal that the rule explains by itself.
+fn by_rule<T>() -> Result<T, Reason> {
+    Err(Reason(None))
+}
+
+/// The non-empty parts of a comma-separated list.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// Text that is never printed: `Debug` shows three stars and there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for comparing (in constant time) and for connecting; never for a log line.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+/// Another kind, or nothing.
+pub struct Optional<K>(pub K);
+
+impl<K: Described> Described for Optional<K> {
+    fn allowed(&self) -> String {
+        self.0.allowed()
+    }
+
+    fn shown(&self, text: &str) -> Option<String> {
+        self.0.shown(text)
+    }
+}
+
+impl<K: Kind> Kind for Optional<K> {
+    type Value = Option<K::Value>;
+
+    fn parse(&self, text: &str) -> Result<Self::Value, Reason> {
+        if text.is_empty() { Ok(None) } else { self.0.parse(text).map(Some) }
+    }
+}
+
+/// 1 to `max` characters of one set.
+pub struct Text {
+    pub max: usize,
+    /// The set in words.
+    pub of: &'static str,
+    pub ok: fn(char) -> bool,
+}
+
+impl Described for Text {
+    fn allowed(&self) -> String {
+        format!("1 to {} characters: {}", self.max, self.of)
+    }
+}
+
+impl Kind for Text {
+    type Value = String;
+
+    fn parse(&self, text: &str) -> Result<String, Reason> {
+        let length = text.chars().count();
+        if (1..=self.max).contains(&length) && text.chars().all(self.ok) { Ok(text.to_owned()) } else { by_rule() }
+    }
+}
+
+/// A secret that travels in a header.
+pub struct HeaderSecret;
+
+impl Described for HeaderSecret {
+    fn allowed(&self) -> String {
+        "1 to 256 printable ASCII characters without blanks".to_owned()
+    }
+
+    fn shown(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+impl Kind for HeaderSecret {
+    type Value = Secret;
+
+    fn parse(&self, text: &str) -> Result<Secret, Reason> {
+        if (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) { Ok(Secret(text.to_owned())) } else { by_rule() }
+    }
+}
+
+/// `json` or `text`.
+pub struct LogFormats;
+
+impl Described for LogFormats {
+    fn allowed(&self) -> String {
+        "json or text".to_owned()
+    }
+}
+
+impl Kind for LogFormats {
+    type Value = LogFormat;
+
+    fn parse(&self, text: &str) -> Result<LogFormat, Reason> {
+        match text.to_ascii_lowercase().as_str() {
+            "json" => Ok(LogFormat::Json),
+            "text" => Ok(LogFormat::Text),
+            _ => by_rule(),
+        }
+    }
+}
+
+/// Directives of tracing's `EnvFilter`.
+pub struct LogFilter;
+
+impl Described for LogFilter {
+    fn allowed(&self) -> String {
+        "error, warn, info, debug, trace or off, or filters such as info,backchannel=debug".to_owned()
+    }
+}
+
+impl Kind for LogFilter {
+    type Value = String;
+
+    fn parse(&self, text: &str) -> Result<String, Reason> {
+        // EnvFilter takes a word it does not know for the name of a module, and would then log nothing.
+        let bare = |part: &&str| !part.contains(['=', '[']);
+        if let Some(word) = parts(text).filter(bare).find(|word| word.parse::<tracing::level_filters::LevelFilter>().is_err()) {
+            return Err(Reason::from(format!("{word:?} is not a level")));
+        }
+        EnvFilter::builder().parse(text)?;
+        Ok(text.to_owned())
+    }
+}
+
+/// A folder; it is made when it is needed.
+pub struct Folder;
+
+impl Described for Folder {
+    fn allowed(&self) -> String {
+        "a folder that can be written".to_owned()
+    }
+}
+
+impl Kind for Folder {
+    type Value = PathBuf;
+
+    fn parse(&self, text: &str) -> Result<PathBuf, Reason> {
+        Ok(PathBuf::from(text))
+    }
+}
+
+/// A program: a name to look up in `PATH`, or a path.
+pub struct Program;
+
+impl Described for Program {
+    fn allowed(&self) -> String {
+        "a program's name or path".to_owned()
+    }
+}
+
+impl Kind for Program {
+    type Value = PathBuf;
+
+    fn parse(&self, text: &str) -> Result<PathBuf, Reason> {
+        Ok(PathBuf::from(text))
+    }
+}

@@ -1,0 +1,316 @@
+//! Every setting once: variable, default, what is allowed, one sentence.
+//!
+//! The table below makes the [`Settings`] struct, the flags of the command line (`--rate-limit` is `BACKCHANNEL_RATE_LIMIT`) and
+//! `docs/settings.md`. A flag wins over its variable, an empty text counts as unset, and all mistakes are reported at once.
+
+mod document;
+mod flags;
+mod kinds;
+mod mistakes;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::store::target::RedisTarget;
+
+pub use document::settings_md;
+pub use flags::{Loaded, SettingFlags};
+pub use kinds::{LogFormat, Secret};
+pub use mistakes::Mistake;
+
+use kinds::{
+    Address, BaseUrl, Described, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port, Program,
+    RedisUrl, Seconds, Switch, Text, Whole,
+};
+
+/// What every variable starts with.
+pub const PREFIX: &str = "BACKCHANNEL_";
+
+/// Which column of defaults holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defaults {
+    /// A replica of a fleet.
+    Serve,
+    /// A newcomer's own machine: loopback only, no limits on requests and keys, quick expiry.
+    Dev,
+}
+
+/// One row of the table, without the type it reads into.
+pub struct Row {
+    /// The heading it stands under in the help and in `docs/settings.md`.
+    pub section: &'static str,
+    /// The variable.
+    pub name: &'static str,
+    /// The default of `serve`; empty: unset.
+    pub default: &'static str,
+    /// The default of `dev` where it differs.
+    pub dev_default: Option<&'static str>,
+    /// One sentence.
+    pub help: &'static str,
+    kind: &'static dyn Described,
+}
+
+impl Row {
+    /// The flag without its dashes.
+    pub fn flag(&self) -> String {
+        self.name[PREFIX.len()..].to_ascii_lowercase().replace('_', "-")
+    }
+
+    /// What is allowed, to be read after "must be".
+    pub fn allowed(&self) -> String {
+        self.kind.allowed()
+    }
+
+    fn shown(&self, text: &str) -> Option<String> {
+        self.kind.shown(text)
+    }
+
+    fn default_for(&self, defaults: Defaults) -> &'static str {
+        match defaults {
+            Defaults::Serve => self.default,
+            Defaults::Dev => self.dev_default.unwrap_or(self.default),
+        }
+    }
+}
+
+/// The first of at most one; lets the table leave out what most rows do not have.
+const fn maybe(list: &[&'static str]) -> Option<&'static str> {
+    match list {
+        [] => None,
+        [first, ..] => Some(first),
+    }
+}
+
+/// Turns the table into the struct, the rows and the reading of them. A row is
+/// `field: Type = "NAME", default (and that of dev, where it differs), kind, "One sentence."`
+macro_rules! settings {
+    ( $( $section:literal { $( $field:ident : $type:ty = $name:literal, $default:literal $(dev $dev:literal)?, $kind:expr, $help:literal; )* } )* ) => {
+        /// All settings, read and checked. Units are in the types or the names: `_s` is seconds.
+        #[derive(Clone)]
+        pub struct Settings {
+            $( $( #[doc = $help] pub $field: $type, )* )*
+        }
+
+        /// Every setting, in the order of the help and of `docs/settings.md`.
+        pub static TABLE: &[Row] = &[ $( $( Row {
+            section: $section,
+            name: concat!("BACKCHANNEL_", $name),
+            default: $default,
+            dev_default: maybe(&[$($dev)?]),
+            help: $help,
+            kind: &$kind,
+        }, )* )* ];
+
+        impl Settings {
+            /// `None` if there was any mistake; the reader has them all.
+            fn read(reader: &mut Reader) -> Option<Self> {
+                $( $( let $field = reader.read(concat!("BACKCHANNEL_", $name), &$kind); )* )*
+                Some(Self { $( $( $field: $field?, )* )* })
+            }
+        }
+    };
+}
+
+settings! {
+    "Listening" {
+        host: IpAddr = "HOST", "0.0.0.0" dev "127.0.0.1", Address,
+            "Address to listen on.";
+        port: u16 = "PORT", "8080", Port,
+            "Port of the API.";
+        metrics_port: Option<u16> = "METRICS_PORT", "", Optional(Port),
+            "Port for /metrics alone; unset, /metrics is public on the port of the API.";
+        base_url: Option<String> = "BASE_URL", "", Optional(BaseUrl),
+            "Public URL that documents and answers advertise; unset, it follows from the request's host.";
+        allowed_hosts: Vec<String> = "ALLOWED_HOSTS", "", Hosts,
+            "Hosts that may be advertised; for any other the first one is.";
+        trusted_proxies: Vec<IpNet> = "TRUSTED_PROXIES", "", Networks,
+            "Proxies whose X-Forwarded-For, -Host and -Proto are believed.";
+        max_connections: usize = "MAX_CONNECTIONS", "20000" dev "1000", Whole::<usize>::new(1, 1_000_000),
+            "Open connections of one replica; further ones wait to be accepted.";
+        request_read_timeout: Duration = "REQUEST_READ_TIMEOUT_SECONDS", "10", Seconds { min: 1, max: 300 },
+            "Longest time a client may take to send a request's headers, and again to send its body.";
+        idle_timeout: Duration = "IDLE_TIMEOUT_SECONDS", "75", Seconds { min: 1, max: 3600 },
+            "Longest time a connection may wait for its next request; keep it above that of a load balancer in front.";
+        write_timeout: Duration = "WRITE_TIMEOUT_SECONDS", "30", Seconds { min: 1, max: 600 },
+            "Longest time a client may take nothing of a response.";
+        drain: Duration = "DRAIN_SECONDS", "20", Seconds { min: 0, max: 600 },
+            "Graceful stop: longest time to finish what runs. Waiting requests are answered at once, so it need not cover the longest wait; keep it below the orchestrator's grace period.";
+    }
+    "Redis" {
+        redis_url: RedisTarget = "REDIS_URL", "redis://127.0.0.1:6379/0", RedisUrl,
+            "Where Redis is: one server, Sentinel or a cluster. `dev` starts its own and ignores this.";
+        key_prefix: String = "KEY_PREFIX", "bc:", Text { max: 64, of: "letters, digits and . _ : -", ok: is_key_character },
+            "What every key in Redis starts with; replicas with the same prefix are one fleet.";
+        redis_connections: usize = "REDIS_CONNECTIONS", "2", Whole::<usize>::new(1, 64),
+            "Connections for commands, each shared by many requests.";
+        redis_timeout: Duration = "REDIS_TIMEOUT_MS", "1500", Millis { min: 50, max: 60_000 },
+            "Longest time to wait for the answer to a command.";
+    }
+    "Limits" {
+        rate_limit: u64 = "RATE_LIMIT", "120" dev "0", Whole::<u64>::or_zero(1_000_000, "no limit"),
+            "Requests of one key in a window, over the whole fleet.";
+        rate_limit_window_s: u64 = "RATE_LIMIT_WINDOW", "60", Whole::<u64>::new(1, 86_400),
+            "Length of that window in seconds.";
+        key_mint_limit: u64 = "KEY_MINT_LIMIT", "5" dev "0", Whole::<u64>::or_zero(1_000_000, "no limit"),
+            "Keys that one client address may mint in a window, over the whole fleet.";
+        key_mint_window_s: u64 = "KEY_MINT_WINDOW", "3600", Whole::<u64>::new(1, 2_592_000),
+            "Length of that window in seconds.";
+        flood_limit: u32 = "FLOOD_LIMIT", "1000" dev "0", Whole::<u32>::or_zero(1_000_000, "off"),
+            "Requests per second of one client address on one replica before it sheds them.";
+        max_channels_per_key: u64 = "MAX_CHANNELS_PER_KEY", "1000", Whole::<u64>::new(1, 1_000_000),
+            "Channels that one key may own.";
+        max_actors_per_key: u64 = "MAX_ACTORS_PER_KEY", "1000", Whole::<u64>::new(1, 1_000_000),
+            "Actors that one key may own.";
+        max_members_per_channel: u64 = "MAX_MEMBERS_PER_CHANNEL", "1000", Whole::<u64>::new(1, 1_000_000),
+            "Members of one channel.";
+        max_messages_per_channel: u64 = "MAX_MESSAGES_PER_CHANNEL", "1000000", Whole::<u64>::new(1, 1_000_000),
+            "Messages kept in a channel that sets no limit of its own; the oldest are dropped.";
+        max_message_bytes: usize = "MAX_MESSAGE_BYTES", "10000", Whole::<usize>::new(1, 1_000_000),
+            "Longest content of a message, in bytes of UTF-8.";
+    }
+    "Channels and messages" {
+        default_ttl_s: u64 = "DEFAULT_TTL_SECONDS", "86400", Whole::<u64>::new(1, 2_592_000),
+            "Life of a message, in seconds, where the channel's creator names none.";
+        min_ttl_s: u64 = "MIN_TTL_SECONDS", "300" dev "1", Whole::<u64>::new(1, 2_592_000),
+            "Shortest life of a message that a channel may ask for, in seconds; low values let tests and demos see real expiry.";
+        default_retention_days: u64 = "DEFAULT_RETENTION_DAYS", "7", Whole::<u64>::new(1, 365),
+            "Days that expired messages stay in the history, where the channel's creator names none.";
+        default_discoverable: bool = "DEFAULT_DISCOVERABLE", "true", Switch,
+            "Whether an open channel is listed for everybody, where its creator does not say.";
+        auto_idempotency_s: u64 = "AUTO_IDEMPOTENCY_SECONDS", "0", Whole::<u64>::or_zero(86_400, "off"),
+            "Seconds for which an identical write without an Idempotency-Key is taken for a retry.";
+    }
+    "Waiting" {
+        longpoll_enabled: bool = "LONGPOLL_ENABLED", "true", Switch,
+            "Whether a request may wait for messages; if not, it is answered at once.";
+        longpoll_max_wait: Duration = "LONGPOLL_MAX_WAIT_SECONDS", "25", Seconds { min: 0, max: 50 },
+            "Longest wait of a request; keep it below the timeouts of clients and proxies.";
+        longpoll_max_waiters: usize = "LONGPOLL_MAX_WAITERS", "20000", Whole::<usize>::new(0, 1_000_000),
+            "Requests that may wait on one replica; further ones are answered at once.";
+    }
+    "Operating" {
+        admin_token: Option<Secret> = "ADMIN_TOKEN", "", Optional(HeaderSecret),
+            "Secret for the X-Admin-Token header; unset, the admin operations are off. Prefer the variable: a flag shows in the process list.";
+        instance_kind: String = "INSTANCE_KIND", "self-hosted", Text { max: 64, of: "letters, digits and . _ -", ok: is_word_character },
+            "What /health says this instance is.";
+        log_format: LogFormat = "LOG_FORMAT", "json" dev "text", LogFormats,
+            "How log lines are written, to standard error.";
+        log_level: String = "LOG_LEVEL", "info" dev "warn", LogFilter,
+            "Which log lines are written.";
+    }
+    "Only for dev" {
+        data_dir: Option<PathBuf> = "DATA_DIR", "", Optional(Folder),
+            "Folder of the private Redis's data; unset, `backchannel` in $XDG_STATE_HOME or ~/.local/state.";
+        redis_server: PathBuf = "REDIS_SERVER", "redis-server", Program,
+            "The program to start as private Redis, version 7.0 or later.";
+    }
+}
+
+fn is_word_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+// Braces would be read as a hash tag and send every key to one slot.
+fn is_key_character(c: char) -> bool {
+    is_word_character(c) || c == ':'
+}
+
+/// Reads texts into values and keeps every mistake.
+struct Reader {
+    defaults: Defaults,
+    values: HashMap<String, String>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    fn read<K: Kind>(&mut self, name: &str, kind: &K) -> Option<K::Value> {
+        let row = row(name)?;
+        let text = self.text(row).to_owned();
+        kind.parse(&text).map_err(|reason| self.mistakes.push(Mistake::value(row, &text, reason.0))).ok()
+    }
+
+    fn text(&self, row: &'static Row) -> &str {
+        self.values.get(row.name).map_or_else(|| row.default_for(self.defaults), String::as_str)
+    }
+
+    /// The rules between two settings.
+    fn compare(&mut self, settings: &Settings) {
+        if settings.default_ttl_s < settings.min_ttl_s {
+            self.together("DEFAULT_TTL_SECONDS", &format!("must be at least {PREFIX}MIN_TTL_SECONDS, which is {}", settings.min_ttl_s));
+        }
+        if settings.metrics_port.is_some_and(|port| port != 0 && port == settings.port) {
+            self.together("METRICS_PORT", &format!("must differ from {PREFIX}PORT (leave it unset to have /metrics there)"));
+        }
+    }
+
+    fn together(&mut self, name: &str, rule: &str) {
+        if let Some(row) = row(&format!("{PREFIX}{name}")) {
+            let text = self.text(row).to_owned();
+            self.mistakes.push(Mistake::together(row, &text, rule));
+        }
+    }
+}
+
+/// The row of a variable.
+fn row(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name == name)
+}
+
+impl Settings {
+    /// Settings of `serve` from pairs of variable and text; what is not given has its default.
+    ///
+    /// # Errors
+    /// All mistakes: wrong values, unknown names, values that do not go together.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Mistake>> {
+        Self::with_defaults(Defaults::Serve, pairs)
+    }
+
+    /// As [`Settings::from_pairs`], with either column of defaults.
+    ///
+    /// # Errors
+    /// All mistakes, as there.
+    pub fn with_defaults(defaults: Defaults, pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Mistake>> {
+        let mut reader = Reader { defaults, values: HashMap::new(), mistakes: Vec::new() };
+        for (name, text) in pairs {
+            if row(&name).is_none() {
+                reader.mistakes.push(Mistake::unknown(&name));
+            } else if !text.trim().is_empty() {
+                reader.values.insert(name, text.trim().to_owned());
+            }
+        }
+        let settings = Self::read(&mut reader);
+        if let Some(settings) = &settings {
+            reader.compare(settings);
+        }
+        match settings {
+            Some(settings) if reader.mistakes.is_empty() => Ok(settings),
+            _ => Err(reader.mistakes),
+        }
+    }
+
+    /// The longest body that is read, 413 beyond: the longest content with every byte escaped (`\u0001`), and room for metadata,
+    /// labels and blanks.
+    pub const fn max_body_bytes(&self) -> usize {
+        self.max_message_bytes * 6 + 128 * 1024
+    }
+
+    /// The defaults of `serve`.
+    #[cfg(test)]
+    pub fn for_tests() -> Self {
+        Self::from_pairs([]).expect("the defaults are allowed")
+    }
+}
+
+/// Says nothing of the values: some are secret.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

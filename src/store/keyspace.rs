@@ -1,0 +1,152 @@
+//! Every key this service writes, declared once: name in scripts, form, type, life, and what it holds.
+
+use crate::ids::{ActorId, ChannelId, KeyId, KeySlot};
+
+/// One key of a slot. `{}` of the form is filled with the parameter that the caller names.
+#[derive(Debug)]
+pub struct KeyDef {
+    /// The name scripts use in their `@key` lines.
+    pub name: &'static str,
+    /// What follows the hash tag; a trailing `:` takes a parameter.
+    pub suffix: &'static str,
+    /// The Redis type.
+    pub kind: &'static str,
+    /// Who owns it, or when it expires: no key is without one of them.
+    pub life: &'static str,
+    /// What it holds.
+    pub holds: &'static str,
+}
+
+const fn key(name: &'static str, suffix: &'static str, kind: &'static str, life: &'static str, holds: &'static str) -> KeyDef {
+    KeyDef { name, suffix, kind, life, holds }
+}
+
+/// Keys of one channel; hash tag = channel id.
+pub const CHANNEL: &[KeyDef] = &[
+    key("meta", "meta", "hash", "until the channel is deleted", "the channel record, and `last`: the number of its newest message"),
+    key(
+        "members",
+        "members",
+        "hash",
+        "with the channel; at most MAX_MEMBERS_PER_CHANNEL",
+        "key id → when and by which invitation it was let in",
+    ),
+    key(
+        "log",
+        "log",
+        "stream",
+        "the channel's deadline: newest message + ttl + retention",
+        "messages, the part that never changes: content, metadata, who posted",
+    ),
+    key("open", "open", "zset", "the channel's deadline", "claimable messages that nobody holds, oldest first"),
+    key("claims", "claims", "hash", "the channel's deadline", "the part of a message that changes, once claimed, acked or retracted"),
+    key("leases", "leases", "zset", "the channel's deadline", "running leases by their end: an index, the record in `claims` decides"),
+    key("retracted", "retracted", "zset", "the channel's deadline", "numbers of retracted messages"),
+    key("writes", "writes", "string", "60 s", "messages of the running minute, where the channel has max_writes_per_minute"),
+    key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
+    key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiters; carries nothing but how many to wake"),
+    key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),
+];
+
+/// Keys of an API key and its label; hash tag = label hash.
+pub const KEY: &[KeyDef] = &[
+    key("labels", "labels", "hash", "while its key is active", "label → active key id"),
+    key("record", "key:", "hash", "while the key is active, then 30 days", "an API key: SHA-256, label, scopes, default actor"),
+    key("window", "window:", "string", "the rate limit window", "requests of the running window"),
+    key("channels", "channels:", "hash", "with the key; at most MAX_CHANNELS_PER_KEY", "the key's channel names → channel ids"),
+    key("actors", "actors:", "hash", "with the key; at most MAX_ACTORS_PER_KEY", "the key's actor names → actor ids"),
+    key("book", "book", "hash", "each entry with its key", "actor id → actor: name, owner, label, made at, metadata, description"),
+    key("pin", "pin:", "string", "24 h", "a write that came with a name → the channel id its retries go to"),
+    key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),
+];
+
+/// Keys of minting; one slot for the whole instance, since mints are rare.
+pub const MINT: &[KeyDef] = &[
+    key("closed", "closed", "string", "until minting is opened", "present while public minting is closed"),
+    key("window", "window:", "string", "the mint window", "keys minted by one client address in the running window"),
+];
+
+/// A global alias; each in a slot of its own.
+pub const ALIAS: &[KeyDef] = &[key("alias", "target", "string", "until its channel is deleted", "a global channel alias → channel id")];
+
+/// Where a script's keys lie: the hash tag and the table of names.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    head: String,
+    table: &'static [KeyDef],
+}
+
+/// Makes slots for one key prefix.
+#[derive(Clone, Debug)]
+pub struct Keyspace {
+    prefix: String,
+}
+
+impl Keyspace {
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub fn channel(&self, id: &ChannelId) -> Slot {
+        self.slot(id.as_str(), CHANNEL)
+    }
+
+    pub fn key(&self, id: &KeyId) -> Slot {
+        self.slot(id.slot().as_str(), KEY)
+    }
+
+    pub fn label(&self, slot: &KeySlot) -> Slot {
+        self.slot(slot.as_str(), KEY)
+    }
+
+    /// The slot an actor's record lies in: its owner's.
+    pub fn actor(&self, id: &ActorId) -> Slot {
+        self.slot(id.slot().as_str(), KEY)
+    }
+
+    pub fn mint(&self) -> Slot {
+        self.slot("mint", MINT)
+    }
+
+    /// `alias` is free text: braces in it only choose another slot, and this slot has one key.
+    pub fn alias(&self, alias: &str) -> Slot {
+        self.slot(&format!("alias:{alias}"), ALIAS)
+    }
+
+    /// The topic that wakes a channel's waiters.
+    pub fn wake_topic(&self, id: &ChannelId) -> String {
+        format!("{}{{{}}}:wake", self.prefix, id.as_str())
+    }
+
+    /// The topic on which replicas tell each other which API keys changed.
+    pub fn invalidation_topic(&self) -> String {
+        format!("{}{{fleet}}:keys-changed", self.prefix)
+    }
+
+    fn slot(&self, tag: &str, table: &'static [KeyDef]) -> Slot {
+        Slot { head: format!("{}{{{tag}}}:", self.prefix), table }
+    }
+}
+
+impl Slot {
+    /// The full name of a key. None if the table lacks it, or if a parameter is missing or too much.
+    pub fn key(&self, name: &str, parameter: Option<&str>) -> Option<String> {
+        let def = self.table.iter().find(|d| d.name == name)?;
+        match (def.suffix.ends_with(':'), parameter) {
+            (true, Some(p)) => Some(format!("{}{}{p}", self.head, def.suffix)),
+            (false, None) => Some(format!("{}{}", self.head, def.suffix)),
+            _ => None,
+        }
+    }
+}
+
+/// The table of keys that a script's `@slot` line names.
+pub fn table(slot: &str) -> Option<&'static [KeyDef]> {
+    match slot {
+        "channel" => Some(CHANNEL),
+        "key" => Some(KEY),
+        "mint" => Some(MINT),
+        "alias" => Some(ALIAS),
+        _ => None,
+    }
+}

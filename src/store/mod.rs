@@ -1,0 +1,15 @@
+//! Redis: the connections, the scripts, every key. Nothing else in the program names a Redis command.
+
+pub mod clock;
+pub mod keyspace;
+pub mod pubsub;
+pub mod redis;
+pub mod reply;
+pub mod script;
+pub mod scripts;
+pub mod target;
+
+pub use keyspace::{Keyspace, Slot};
+pub use redis::Redis;
+pub use reply::Reply;
+pub use script::Script;

@@ -1,0 +1,226 @@
+//! The subscribing connection of a replica: sharded pub/sub through `fred`, and nothing else.
+//!
+//! It confirms subscriptions, hands out what arrives, and says when messages may have been missed. It remembers no
+//! subscription: which topics are wanted, and putting them back after a loss, is the hub's business ([`crate::wait`]).
+//! fred's own bookkeeping (`manage_subscriptions`, `resubscribe_all`) is not used: it gives up on the first error and
+//! its replies get mixed up with those of other commands.
+
+use std::time::Duration;
+
+use fred::{
+    clients::Client,
+    interfaces::{ClientInterface, ClientLike, ClusterInterface, EventInterface, PubsubInterface},
+    types::{
+        Builder, ClusterHash, ClusterStateChange, ConnectHandle, CustomCommand, Message, RespVersion, Value,
+        config::{Config, Options, ReconnectPolicy, Server},
+    },
+};
+use futures::future::try_join_all;
+use parking_lot::Mutex;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// How long one command may take, including the time it queues while there is no connection.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_millis(1500);
+/// Messages that may wait for us before the oldest are dropped, which [`Event::Lagged`] then tells. fred allocates this
+/// at start.
+const MESSAGE_BUFFER: usize = 16_384;
+
+/// Why a subscribing command failed. All but [`PubSubError::Url`] may be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum PubSubError {
+    /// The URL is not one that fred understands.
+    #[error("redis url: {0}")]
+    Url(String),
+    /// Redis refused, did not answer within [`COMMAND_TIMEOUT`], or is not there.
+    #[error("redis: {0}")]
+    Redis(#[from] fred::error::Error),
+    /// The reply belongs to another command: the connection must be replaced.
+    #[error("reply to another command: {0}")]
+    Confused(&'static str),
+}
+
+/// What the connection has to tell.
+#[derive(Debug)]
+pub enum Event {
+    /// A message on a subscribed topic.
+    Message { topic: String, payload: Vec<u8> },
+    /// This many messages were dropped because nobody took them in time.
+    Lagged(u64),
+    /// The connection is gone, or could not be made (again).
+    Disconnected,
+    /// A connection was made (also the first one): it holds no subscription yet.
+    Reconnected,
+    /// The cluster's slots or nodes have changed: subscriptions of moved slots are gone.
+    TopologyChanged,
+}
+
+/// One connection (one per primary in a cluster) that only subscribes.
+pub struct PubSub {
+    client: Client,
+    task: Mutex<Option<ConnectHandle>>,
+}
+
+impl PubSub {
+    /// Starts connecting to `url` (`redis`, `rediss`, either with `-sentinel` or `-cluster`) in the background, for
+    /// ever. Redis need not be there. Fails on a URL that cannot be understood only. Call within a tokio runtime.
+    pub fn connect(url: &str) -> Result<(Self, Events), PubSubError> {
+        let mut config = Config::from_url(url).map_err(|e| PubSubError::Url(e.to_string()))?;
+        config.version = RespVersion::RESP3; // on RESP2 a subscribing connection takes no other command
+        config.fail_fast = false;
+        let client = Builder::from_config(config)
+            .with_performance_config(|p| {
+                p.default_command_timeout = COMMAND_TIMEOUT;
+                p.broadcast_channel_capacity = MESSAGE_BUFFER;
+            })
+            .with_connection_config(|c| {
+                c.connection_timeout = Duration::from_millis(500);
+                c.internal_command_timeout = Duration::from_secs(1);
+                c.max_command_attempts = 3; // all commands here may be repeated, and a MOVED costs an attempt
+                c.max_command_buffer_len = 20_000;
+                #[cfg(target_os = "linux")]
+                {
+                    // The only thing that notices a black hole under steady traffic.
+                    c.tcp.user_timeout = Some(Duration::from_secs(2));
+                }
+            })
+            .set_policy(ReconnectPolicy::new_exponential(0, 50, 1000, 2)) // 0: for ever
+            .build()
+            .map_err(|e| PubSubError::Url(e.to_string()))?;
+        let events = Events {
+            messages: client.message_rx(),
+            reconnects: client.reconnect_rx(),
+            topology: client.cluster_change_rx(),
+            errors: client.error_rx(),
+        };
+        let task = Mutex::new(Some(client.connect()));
+        Ok((Self { client, task }, events))
+    }
+
+    /// Subscribes to `topic` and returns once Redis has confirmed exactly that. Repeating it is harmless.
+    pub async fn ssubscribe(&self, topic: &str) -> Result<(), PubSubError> {
+        // Not fred's `ssubscribe`: that one waits for each answer before it sends the next command, and throws the
+        // answer away unread.
+        let command = CustomCommand::new_static("SSUBSCRIBE", ClusterHash::FirstKey, false);
+        let reply: Value = self.client.custom(command, vec![topic]).await?;
+        match &reply {
+            Value::Array(parts) if parts.get(1).and_then(Value::as_str).is_some_and(|name| &*name == topic) => Ok(()),
+            _ => Err(PubSubError::Confused("SSUBSCRIBE")),
+        }
+    }
+
+    /// Ends the subscription to `topic`. Returns when the command is written, not when it has been obeyed; a later
+    /// command on this connection comes after it.
+    pub async fn sunsubscribe(&self, topic: &str) -> Result<(), PubSubError> {
+        Ok(self.client.sunsubscribe(topic).await?)
+    }
+
+    /// How many topics Redis holds for this connection (`ssub` of `CLIENT INFO`; in a cluster the sum over the
+    /// connections to all primaries). `None` where the server does not say (Redis before 7.0.3).
+    pub async fn subscription_count(&self) -> Result<Option<u64>, PubSubError> {
+        if !self.client.is_clustered() {
+            return ssub(&self.client.client_info().await?);
+        }
+        let nodes = self.client.active_connections();
+        let counts = try_join_all(nodes.into_iter().map(|node| self.count_on(node))).await?;
+        Ok(counts.into_iter().sum()) // None if one of them is
+    }
+
+    async fn count_on(&self, server: Server) -> Result<Option<u64>, PubSubError> {
+        let only_there = Options { cluster_node: Some(server), ..Options::default() };
+        ssub(&self.client.with_options(&only_there).client_info().await?)
+    }
+
+    /// True while every connection is up, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.client.is_connected()
+    }
+
+    /// Replaces a connection that does not answer or answers wrongly. In a cluster only the map of nodes is read again
+    /// unless `all`: dropping the connections to the healthy nodes with it would silence their topics until the bad
+    /// node is back.
+    pub async fn renew(&self, all: bool) {
+        let done = match self.client.is_clustered() && !all {
+            true => self.client.sync_cluster().await,
+            false => self.client.force_reconnection().await,
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "subscriber connection could not be renewed");
+        }
+    }
+
+    /// Says goodbye and stops connecting. Takes at most half a second.
+    pub async fn close(&self) {
+        let goodbye = tokio::time::timeout(Duration::from_millis(500), self.client.quit()).await;
+        if !matches!(goodbye, Ok(Ok(()))) {
+            tracing::debug!("subscriber connection closed without goodbye");
+        }
+        if let Some(task) = self.task.lock().take() {
+            task.abort(); // still trying to connect, if Redis is away
+        }
+    }
+}
+
+/// Reads `ssub=N` out of a `CLIENT INFO` line.
+fn ssub(info: &Value) -> Result<Option<u64>, PubSubError> {
+    let Some(line) = info.as_str() else { return Err(PubSubError::Confused("CLIENT INFO")) };
+    if !line.starts_with("id=") {
+        return Err(PubSubError::Confused("CLIENT INFO"));
+    }
+    Ok(line.split_ascii_whitespace().find_map(|field| field.strip_prefix("ssub=")?.parse().ok()))
+}
+
+/// Everything the connection has to tell, in one stream. What it buffers is bounded; what is dropped is told.
+pub struct Events {
+    messages: Receiver<Message>,
+    reconnects: Receiver<Server>,
+    topology: Receiver<Vec<ClusterStateChange>>,
+    errors: Receiver<(fred::error::Error, Option<Server>)>,
+}
+
+impl Events {
+    /// The next event, or `None` after [`PubSub::close`]. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        tokio::select! {
+            // Losses first, so that a flood of messages cannot hide them.
+            biased;
+            said = self.errors.recv() => said_or_lagged(said, Event::Disconnected),
+            said = self.reconnects.recv() => said_or_lagged(said, Event::Reconnected),
+            said = self.topology.recv() => said_or_lagged(said, Event::TopologyChanged),
+            said = self.messages.recv() => match said {
+                Ok(message) => Some(Event::Message {
+                    topic: message.channel.to_string(),
+                    payload: message.value.as_bytes().map(<[u8]>::to_vec).unwrap_or_default(),
+                }),
+                Err(RecvError::Lagged(missed)) => Some(Event::Lagged(missed)),
+                Err(RecvError::Closed) => None,
+            },
+        }
+    }
+}
+
+/// Missing some of several equal events is as good as hearing one.
+fn said_or_lagged<T>(said: Result<T, RecvError>, event: Event) -> Option<Event> {
+    match said {
+        Ok(_) | Err(RecvError::Lagged(_)) => Some(event),
+        Err(RecvError::Closed) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_is_read_from_client_info() {
+        let info = |line: &str| ssub(&Value::from(line));
+        assert!(matches!(info("id=3 addr=127.0.0.1:1 sub=0 psub=0 ssub=12 multi=-1"), Ok(Some(12))));
+        assert!(matches!(info("id=3 addr=127.0.0.1:1 sub=0 psub=0 multi=-1"), Ok(None)), "before Redis 7.0.3");
+        assert!(matches!(info("OK"), Err(PubSubError::Confused(_))), "somebody else's reply");
+        assert!(matches!(ssub(&Value::Integer(7)), Err(PubSubError::Confused(_))));
+    }
+
+    #[tokio::test]
+    async fn a_url_that_makes_no_sense_is_refused() {
+        assert!(matches!(PubSub::connect("not a url"), Err(PubSubError::Url(_))));
+    }
+}

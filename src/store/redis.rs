@@ -1,0 +1,375 @@
+//! The command connections: a few multiplexed ones shared by all requests of the replica.
+//!
+//! What the client must not do behind our back is decided here: nothing is sent twice unless the caller said it may be, nothing waits
+//! longer than the command timeout, and a lost connection is replaced for ever, with jitter (docs/architecture.md, "Redis trouble").
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::cluster::ClusterClient;
+use deadpool_redis::redis::cluster_async::ClusterConnection;
+use deadpool_redis::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+use deadpool_redis::redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind, TlsMode, Value};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::RedisClock;
+use super::target::{Endpoint, Kind, RedisTarget, tcp_settings};
+use crate::error::{ApiError, Code};
+
+/// Commands of one replica that may wait for Redis at once; beyond it requests are shed with `overloaded`.
+const MAX_IN_FLIGHT: usize = 20_000;
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
+const RECONNECT_FIRST: Duration = Duration::from_millis(50);
+const RECONNECT_LONGEST: Duration = Duration::from_millis(1000);
+/// Timeouts in a row after which a connection is taken for dead.
+const TIMEOUTS_BEFORE_RECONNECT: usize = 8;
+
+/// The replica's way to Redis. Cheap to clone.
+#[derive(Clone)]
+pub struct Redis(Arc<Inner>);
+
+struct Inner {
+    lanes: Vec<Arc<Lane>>,
+    turn: AtomicUsize,
+    in_flight: AtomicUsize,
+    timeout: Duration,
+    clock: RedisClock,
+    closed: CancellationToken,
+}
+
+/// How a command failed, told apart by what is known of its effect.
+#[derive(Debug)]
+pub enum Failure {
+    /// It did not run; the reason as a code for the caller.
+    NotExecuted(Code, String),
+    /// It may have run: the connection broke or the time was up before the answer.
+    Unknown(String),
+    /// Redis does not have the script (restart, failover, SCRIPT FLUSH).
+    NoScript,
+    /// A fault in a script or a wrong use of Redis: ours.
+    Fault(String),
+}
+
+impl Failure {
+    /// What the caller is told. An unknown outcome of something that may be sent again is plain unavailability.
+    pub fn into_api_error(self, may_send_again: bool) -> ApiError {
+        match self {
+            Self::NotExecuted(code, cause) => ApiError::new(code).cause(cause),
+            Self::Unknown(cause) if may_send_again => ApiError::new(Code::StorageUnavailable).cause(cause),
+            Self::Unknown(cause) => ApiError::new(Code::OutcomeUnknown).cause(cause),
+            Self::NoScript => ApiError::new(Code::StorageUnavailable).cause("Redis forgot a script that was just sent"),
+            Self::Fault(cause) => ApiError::internal(cause),
+        }
+    }
+}
+
+/// One connection and the task that replaces it when it breaks.
+struct Lane {
+    current: ArcSwapOption<Connection>,
+    broken: Notify,
+    timeouts: AtomicUsize,
+}
+
+#[derive(Clone)]
+enum Connection {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Redis {
+    /// Starts `connections` lanes; they connect in the background, so a replica starts while Redis is away.
+    ///
+    /// # Errors
+    /// When the target cannot be turned into client settings.
+    pub fn start(target: &RedisTarget, connections: usize, command_timeout: Duration) -> anyhow::Result<Self> {
+        let closed = CancellationToken::new();
+        let connector = Arc::new(Connector::new(target, command_timeout)?);
+        let lanes = (0..connections.max(1))
+            .map(|_| {
+                let lane = Arc::new(Lane { current: ArcSwapOption::empty(), broken: Notify::new(), timeouts: AtomicUsize::new(0) });
+                tokio::spawn(closed.clone().run_until_cancelled_owned(keep_connected(lane.clone(), connector.clone())));
+                lane
+            })
+            .collect();
+        Ok(Self(Arc::new(Inner {
+            lanes,
+            turn: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            timeout: command_timeout,
+            clock: RedisClock::default(),
+            closed,
+        })))
+    }
+
+    /// Redis' time as seen so far.
+    pub fn clock(&self) -> &RedisClock {
+        &self.0.clock
+    }
+
+    /// Ends the reconnecting tasks and drops the connections.
+    pub fn close(&self) {
+        self.0.closed.cancel();
+        for lane in &self.0.lanes {
+            lane.current.store(None);
+        }
+    }
+
+    /// Sends one command once.
+    pub async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
+        let _held = self.enter()?;
+        let (lane, connection) = self.connection().await?;
+        let answer = match timeout(self.0.timeout, connection.send(command)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+        };
+        answer.inspect(|_| lane.timeouts.store(0, Relaxed)).map_err(|e| lane.judge(&e))
+    }
+
+    /// Whether Redis answers, and how long that took.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<Duration, Failure> {
+        let began = Instant::now();
+        self.send(&deadpool_redis::redis::cmd("PING")).await?;
+        Ok(began.elapsed())
+    }
+
+    /// The eviction policy, where the server tells it.
+    ///
+    /// # Errors
+    /// When Redis cannot be asked.
+    pub async fn eviction_policy(&self) -> Result<Option<String>, Failure> {
+        let mut command = deadpool_redis::redis::cmd("INFO");
+        command.arg("memory");
+        let info = match self.send(&command).await? {
+            Value::Map(nodes) => nodes.into_iter().next().map(|(_, v)| v).unwrap_or(Value::Nil), // a cluster answers for each node
+            one => one,
+        };
+        let text: String = deadpool_redis::redis::from_redis_value(info).unwrap_or_default();
+        Ok(text.lines().find_map(|l| l.strip_prefix("maxmemory_policy:")).map(|p| p.trim().to_owned()))
+    }
+
+    /// Publishes a hint on a sharded topic.
+    ///
+    /// # Errors
+    /// When it cannot be known that it was published.
+    pub async fn shard_publish(&self, topic: &str, payload: &str) -> Result<(), Failure> {
+        let mut command = deadpool_redis::redis::cmd("SPUBLISH");
+        command.arg(topic).arg(payload);
+        self.send(&command).await.map(|_| ())
+    }
+
+    fn enter(&self) -> Result<InFlight<'_>, Failure> {
+        let held = InFlight(&self.0.in_flight);
+        if self.0.in_flight.fetch_add(1, Relaxed) >= MAX_IN_FLIGHT {
+            return Err(Failure::NotExecuted(Code::Overloaded, format!("{MAX_IN_FLIGHT} commands wait for Redis")));
+        }
+        Ok(held)
+    }
+
+    /// A live connection: any lane's, round-robin; when none is up, a short wait for one that is being made.
+    async fn connection(&self) -> Result<(&Lane, Connection), Failure> {
+        let lanes = &self.0.lanes;
+        let deadline = Instant::now() + self.0.timeout.min(Duration::from_millis(250));
+        loop {
+            let first = self.0.turn.fetch_add(1, Relaxed);
+            for offset in 0..lanes.len() {
+                let lane = &lanes[first.wrapping_add(offset) % lanes.len()];
+                if let Some(connection) = lane.current.load_full() {
+                    return Ok((lane, connection.as_ref().clone()));
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::NotExecuted(Code::StorageUnavailable, "no connection to Redis".into()));
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Connection {
+    async fn send(self, command: &Cmd) -> Result<Value, RedisError> {
+        use deadpool_redis::redis::aio::ConnectionLike;
+        match self {
+            Self::One(mut c) => c.req_packed_command(command).await,
+            Self::Cluster(c) => send_to_cluster(c, command).await,
+        }
+    }
+}
+
+/// Repeats only on replies that prove that nothing ran; the client's own retries are off.
+async fn send_to_cluster(mut connection: ClusterConnection, command: &Cmd) -> Result<Value, RedisError> {
+    use deadpool_redis::redis::aio::ConnectionLike;
+    let mut pause = Duration::from_millis(20);
+    for _ in 0..6 {
+        match connection.req_packed_command(command).await {
+            Err(e) if proves_non_execution(&e) => {
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(300));
+            }
+            answer => return answer,
+        }
+    }
+    connection.req_packed_command(command).await
+}
+
+fn proves_non_execution(e: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, TryAgain};
+    matches!(
+        e.kind(),
+        ErrorKind::Server(Moved | Ask | TryAgain | ClusterDown | BusyLoading | MasterDown) | ErrorKind::ClusterConnectionNotFound
+    )
+}
+
+impl Lane {
+    /// What a failed command means for its caller, and whether the connection is to be replaced.
+    fn judge(&self, e: &RedisError) -> Failure {
+        let text = e.to_string();
+        if e.is_timeout() {
+            // A frozen server keeps its connection (TCP_USER_TIMEOUT finds dead peers), until too many answers are missing.
+            if self.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_BEFORE_RECONNECT {
+                self.replace();
+            }
+            return Failure::Unknown(text);
+        }
+        match e.kind() {
+            ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => {
+                self.replace(); // a primary that became a replica: ask again who the primary is
+                Failure::NotExecuted(Code::StorageUnavailable, text)
+            }
+            _ if proves_non_execution(e) => Failure::NotExecuted(Code::StorageUnavailable, text),
+            _ => match e.code() {
+                Some("OOM") => Failure::NotExecuted(Code::StorageFull, text),
+                Some("BUSY" | "NOREPLICAS" | "MISCONF" | "MASTERDOWN" | "UNKILLABLE" | "NOAUTH" | "WRONGPASS" | "NOPERM") => {
+                    Failure::NotExecuted(Code::StorageUnavailable, text)
+                }
+                Some(_) if !matches!(e.kind(), ErrorKind::Io) => judge_script_error(text),
+                _ => {
+                    self.replace();
+                    Failure::Unknown(text)
+                }
+            },
+        }
+    }
+
+    fn replace(&self) {
+        self.current.store(None);
+        self.timeouts.store(0, Relaxed);
+        self.broken.notify_one();
+    }
+}
+
+/// Inside a script, Redis wraps its own refusals into ERR; the first word after it tells them from faults of the script.
+fn judge_script_error(text: String) -> Failure {
+    const REFUSALS: &[(&str, Code)] = &[
+        ("OOM command not allowed", Code::StorageFull),
+        ("max number of clients", Code::StorageUnavailable),
+        ("READONLY", Code::StorageUnavailable),
+        ("MISCONF", Code::StorageUnavailable),
+        ("NOREPLICAS", Code::StorageUnavailable),
+    ];
+    match REFUSALS.iter().find(|(words, _)| text.contains(words)) {
+        Some((_, code)) => Failure::NotExecuted(*code, text),
+        None => Failure::Fault(text),
+    }
+}
+
+/// Connects a lane, waits until it breaks, connects it again; for ever.
+async fn keep_connected(lane: Arc<Lane>, connector: Arc<Connector>) {
+    let mut pause = RECONNECT_FIRST;
+    loop {
+        match timeout(CONNECT_TIMEOUT * 2, connector.connect()).await {
+            Ok(Ok(connection)) => {
+                pause = RECONNECT_FIRST;
+                lane.current.store(Some(Arc::new(connection)));
+                lane.broken.notified().await;
+                tracing::warn!("a Redis connection broke; connecting again");
+            }
+            Ok(Err(e)) => tracing::warn!(cause = %e, "Redis cannot be reached"),
+            Err(_) => tracing::warn!("connecting to Redis took too long"),
+        }
+        sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+        pause = (pause * 2).min(RECONNECT_LONGEST);
+    }
+}
+
+/// Makes connections; a sentinel is asked for the primary each time.
+enum Connector {
+    Standalone(ConnectionInfo, AsyncConnectionConfig),
+    Sentinel(Box<(Kind, AsyncConnectionConfig)>),
+    Cluster(Box<ClusterClient>),
+}
+
+impl Connector {
+    fn new(target: &RedisTarget, command_timeout: Duration) -> anyhow::Result<Self> {
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(Some(command_timeout));
+        Ok(match target.kind() {
+            Kind::Standalone(endpoint) => Self::Standalone(endpoint.connection_info()?, config),
+            Kind::Sentinel { .. } => Self::Sentinel(Box::new((target.kind().clone(), config))),
+            Kind::Cluster(entries) => {
+                let infos = entries.iter().map(Endpoint::connection_info).collect::<Result<Vec<_>, _>>()?;
+                let client = ClusterClient::builder(infos)
+                    .connection_timeout(CONNECT_TIMEOUT)
+                    .response_timeout(command_timeout)
+                    .tcp_settings(tcp_settings())
+                    .retries(0)
+                    .build()?;
+                Self::Cluster(Box::new(client))
+            }
+        })
+    }
+
+    async fn connect(&self) -> Result<Connection, RedisError> {
+        match self {
+            Self::Standalone(info, config) => {
+                Client::open(info.clone())?.get_multiplexed_async_connection_with_config(config).await.map(Connection::One)
+            }
+            Self::Sentinel(sentinel) => connect_to_primary(&sentinel.0, &sentinel.1).await.map(Connection::One),
+            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+        }
+    }
+}
+
+async fn connect_to_primary(kind: &Kind, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError> {
+    let Kind::Sentinel { sentinels, service, primary } = kind else {
+        return Err(RedisError::from((ErrorKind::InvalidClientConfig, "not a sentinel target")));
+    };
+    let addresses = sentinels.iter().map(|s| s.connection_info().map(|i| i.addr().clone())).collect::<Result<Vec<_>, _>>()?;
+    let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?
+        .set_client_to_redis_db(primary.db())
+        .set_client_to_redis_tcp_settings(tcp_settings())
+        .set_client_to_sentinel_tcp_settings(tcp_settings());
+    let own = &sentinels[0];
+    if own.tls() {
+        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
+    }
+    if let Some(user) = primary.user() {
+        builder = builder.set_client_to_redis_username(user);
+    }
+    if let Some(password) = primary.password() {
+        builder = builder.set_client_to_redis_password(password);
+    }
+    if let Some(user) = own.login().user() {
+        builder = builder.set_client_to_sentinel_username(user);
+    }
+    if let Some(password) = own.login().password() {
+        builder = builder.set_client_to_sentinel_password(password);
+    }
+    let client = builder.build()?.async_get_client().await?;
+    client.get_multiplexed_async_connection_with_config(config).await
+}

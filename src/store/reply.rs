@@ -1,0 +1,136 @@
+//! Answers of scripts: a status word, Redis' time, then values in the order the script's header gives.
+
+use deadpool_redis::redis::Value;
+
+use crate::error::ApiError;
+use crate::ids::Micros;
+
+/// One decoded answer. Accessors fail with a fault when a script broke its own header.
+#[derive(Debug)]
+pub struct Reply {
+    script: &'static str,
+    status: String,
+    now: Micros,
+    values: Vec<Value>,
+}
+
+impl Reply {
+    /// # Errors
+    /// When the answer is not a list that starts with a word and a time.
+    pub fn decode(script: &'static str, value: Value) -> Result<Self, ApiError> {
+        let Value::Array(mut values) = value else {
+            return Err(ApiError::internal(format!("{script}: answered no list: {value:?}")));
+        };
+        if values.len() < 2 {
+            return Err(ApiError::internal(format!("{script}: answered a list without status and time")));
+        }
+        let rest = values.split_off(2);
+        let mut reply = Self { script, status: String::new(), now: Micros(0), values };
+        reply.status = reply.text(0)?;
+        reply.now = reply.micros(1)?;
+        reply.values = rest;
+        Ok(reply)
+    }
+
+    /// The word the script answered with.
+    pub fn status(&self) -> &str {
+        &self.status
+    }
+
+    /// Redis' time inside the script.
+    pub fn now(&self) -> Micros {
+        self.now
+    }
+
+    /// A fault: the script answered with a word that its caller does not know.
+    pub fn unexpected(&self) -> ApiError {
+        ApiError::internal(format!("{}: unexpected status {}", self.script, self.status))
+    }
+
+    /// How many values follow the status and time.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Value `i` as text; nil is the empty text.
+    ///
+    /// # Errors
+    /// When it is something else, or not there.
+    pub fn text(&self, i: usize) -> Result<String, ApiError> {
+        text_of(self.value(i)?).ok_or_else(|| self.wrong(i, "text"))
+    }
+
+    /// Value `i` as an integer, also where Redis gives it as text.
+    ///
+    /// # Errors
+    /// When it is something else, or not there.
+    pub fn int(&self, i: usize) -> Result<i64, ApiError> {
+        match self.value(i)? {
+            Value::Int(n) => Ok(*n),
+            other => text_of(other).and_then(|t| t.parse().ok()).ok_or_else(|| self.wrong(i, "an integer")),
+        }
+    }
+
+    /// Value `i` as a number that is not negative.
+    ///
+    /// # Errors
+    /// When it is something else, or not there.
+    pub fn uint(&self, i: usize) -> Result<u64, ApiError> {
+        u64::try_from(self.int(i)?).map_err(|_| self.wrong(i, "not negative"))
+    }
+
+    /// Value `i` as a time.
+    ///
+    /// # Errors
+    /// When it is something else, or not there.
+    pub fn micros(&self, i: usize) -> Result<Micros, ApiError> {
+        self.uint(i).map(Micros)
+    }
+
+    /// Value `i` as a list.
+    ///
+    /// # Errors
+    /// When it is something else, or not there.
+    pub fn list(&self, i: usize) -> Result<&[Value], ApiError> {
+        match self.value(i)? {
+            Value::Array(list) => Ok(list),
+            _ => Err(self.wrong(i, "a list")),
+        }
+    }
+
+    /// Value `i` as pairs of text (a hash).
+    ///
+    /// # Errors
+    /// When it is something else, or not there.
+    pub fn pairs(&self, i: usize) -> Result<Vec<(String, String)>, ApiError> {
+        let list = self.list(i)?;
+        list.chunks_exact(2)
+            .map(|p| Some((text_of(&p[0])?, text_of(&p[1])?)))
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.wrong(i, "pairs of text"))
+    }
+
+    fn value(&self, i: usize) -> Result<&Value, ApiError> {
+        self.values.get(i).ok_or_else(|| self.wrong(i, "there"))
+    }
+
+    fn wrong(&self, i: usize, what: &str) -> ApiError {
+        ApiError::internal(format!("{}: value {i} of `{}` is not {what}", self.script, self.status))
+    }
+}
+
+/// Text of a Redis value; nil is the empty text. None for lists and bytes that are not UTF-8.
+pub fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        Value::SimpleString(text) => Some(text.clone()),
+        Value::Okay => Some("OK".to_owned()),
+        Value::Int(n) => Some(n.to_string()),
+        Value::Nil => Some(String::new()),
+        _ => None,
+    }
+}

@@ -1,0 +1,299 @@
+//! Lua scripts: their headers read, their text expanded, called by names.
+//!
+//! The header of a script is its contract : `@key` and `@arg` lines become locals, `@ok` and `@no` lines are
+//! what it may answer. A header that names a key or code the program does not know, or an answer outside the header, is a fault.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use deadpool_redis::redis::{Cmd, cmd};
+
+use super::keyspace::{KeyDef, Slot, table};
+use super::redis::{Failure, Redis};
+use super::reply::Reply;
+use super::scripts::LIB;
+use crate::error::{ApiError, Code};
+
+/// The line that reads the clock: Redis' own, once. Script tests put a time of theirs in its place.
+pub const CLOCK: &str = "local now; do local t = redis.call('TIME'); now = t[1] * 1000000 + t[2] end";
+
+/// A script known by its name; parsed once.
+pub struct Script {
+    name: &'static str,
+    source: &'static str,
+    parsed: OnceLock<Result<Parsed, String>>,
+}
+
+/// What a script's header says, and the text that Redis gets.
+#[derive(Debug)]
+pub struct Parsed {
+    keys: Vec<&'static KeyDef>,
+    args: Vec<String>,
+    /// Whether further arguments follow the named ones (the local `rest`).
+    rest: bool,
+    oks: Vec<String>,
+    refusals: Vec<Code>,
+    text: String,
+    sha: String,
+    /// For each line of `text`: the file and line it came from.
+    lines: Vec<(String, usize)>,
+}
+
+impl Script {
+    pub const fn new(name: &'static str, source: &'static str) -> Self {
+        Self { name, source, parsed: OnceLock::new() }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// # Errors
+    /// A sentence naming what is wrong with the header. Every script is parsed at start, so this is met there or in the tests.
+    pub fn parsed(&self) -> Result<&Parsed, ApiError> {
+        self.parsed
+            .get_or_init(|| Parsed::read(self.name, self.source))
+            .as_ref()
+            .map_err(|why| ApiError::internal(format!("lua/{}.lua: {why}", self.name)))
+    }
+
+    /// Begins a call on the keys of this slot.
+    pub fn on<'a>(&'static self, slot: &'a Slot) -> Call<'a> {
+        Call { script: self, slot, parameters: Vec::new(), args: Vec::new(), rest: Vec::new(), may_send_again: false }
+    }
+}
+
+impl Parsed {
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &'static KeyDef> {
+        self.keys.iter().copied()
+    }
+
+    pub fn args(&self) -> &[String] {
+        &self.args
+    }
+
+    pub fn oks(&self) -> &[String] {
+        &self.oks
+    }
+
+    pub fn refusals(&self) -> &[Code] {
+        &self.refusals
+    }
+
+    fn read(name: &str, source: &str) -> Result<Self, String> {
+        let (header, _) = source.strip_prefix("--[[").and_then(|s| s.split_once("]]")).ok_or("no header")?;
+        let mut slot = None;
+        let (mut keys, mut args, mut oks, mut refusals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut locals, mut flags, mut rest) = (String::new(), "", false);
+        for line in header.lines() {
+            let mut words = line.split_whitespace();
+            let (tag, word) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+            match tag {
+                "@slot" => slot = Some(table(word).ok_or(format!("unknown slot {word}"))?),
+                "@key" => {
+                    let def =
+                        slot.ok_or("@key before @slot")?.iter().find(|d| d.name == word).ok_or(format!("keyspace.rs has no key {word}"))?;
+                    keys.push(def);
+                    locals += &format!("local {word} = KEYS[{}] ", keys.len());
+                }
+                "@arg" => {
+                    args.push(word.to_owned());
+                    let value = format!("ARGV[{}]", args.len());
+                    let value = if words.next() == Some("int") { format!("tonumber({value})") } else { value };
+                    locals += &format!("local {word} = {value} ");
+                }
+                "@rest" => {
+                    rest = true;
+                    locals += &format!("local rest = {{unpack(ARGV, {})}} ", args.len() + 1);
+                }
+                "@flags" => flags = line.trim_start().trim_start_matches("@flags").trim(),
+                "@ok" => oks.push(word.to_owned()),
+                "@no" => refusals.push(Code::from_word(word).ok_or(format!("codes.rs has no code {word}"))?),
+                other if other.starts_with('@') => return Err(format!("unknown tag {other}")),
+                _ => {}
+            }
+        }
+        let mut text = format!("#!lua flags={flags}\n{locals}\n{CLOCK}\n");
+        let mut lines = vec![(format!("{name} (prelude)"), 0); 3];
+        let mut included = Vec::new();
+        expand(name, source, &mut text, &mut lines, &mut included)?;
+        let sha = deadpool_redis::redis::Script::new(&text).get_hash().to_owned();
+        Ok(Self { keys, args, rest, oks, refusals, text, sha, lines })
+    }
+
+    /// Puts `lua/file:line` in the place of Redis' own line numbers.
+    fn locate(&self, fault: &str) -> String {
+        let number = fault.split("user_script:").nth(1).and_then(|t| t.split(|c: char| !c.is_ascii_digit()).next()?.parse::<usize>().ok());
+        match number.and_then(|n| self.lines.get(n.checked_sub(1)?)) {
+            Some((file, line)) => format!("lua/{file}.lua:{line}: {fault}"),
+            None => fault.to_owned(),
+        }
+    }
+}
+
+/// Appends a source without its header, with each included piece once, before its first use.
+fn expand(name: &str, source: &str, text: &mut String, lines: &mut Vec<(String, usize)>, included: &mut Vec<String>) -> Result<(), String> {
+    let mut in_header = source.starts_with("--[[");
+    for (i, line) in source.lines().enumerate() {
+        if in_header {
+            in_header = !line.contains("]]");
+            continue;
+        }
+        if let Some(piece) = line.trim().strip_prefix("--- @include ") {
+            if !included.iter().any(|p| p == piece) {
+                included.push(piece.to_owned());
+                let (_, body) = LIB.iter().find(|(n, _)| *n == piece).ok_or(format!("no piece {piece}"))?;
+                expand(piece, body, text, lines, included)?;
+            }
+            continue;
+        }
+        let code = line.trim();
+        if code.is_empty() || code.starts_with("--") {
+            continue; // a script is sent seldom but kept in memory by Redis for good
+        }
+        text.push_str(line);
+        text.push('\n');
+        lines.push((name.to_owned(), i + 1));
+    }
+    Ok(())
+}
+
+/// A call being put together: keys by slot, arguments by name.
+pub struct Call<'a> {
+    script: &'static Script,
+    slot: &'a Slot,
+    parameters: Vec<(&'static str, Cow<'a, str>)>,
+    args: Vec<(&'static str, Cow<'a, [u8]>)>,
+    rest: Vec<Cow<'a, [u8]>>,
+    may_send_again: bool,
+}
+
+impl<'a> Call<'a> {
+    /// The parameter of a key whose form takes one.
+    pub fn key(mut self, name: &'static str, parameter: impl Into<Cow<'a, str>>) -> Self {
+        self.parameters.push((name, parameter.into()));
+        self
+    }
+
+    /// A text argument.
+    pub fn arg(mut self, name: &'static str, value: &'a str) -> Self {
+        self.args.push((name, Cow::Borrowed(value.as_bytes())));
+        self
+    }
+
+    /// A whole number as argument.
+    pub fn int(mut self, name: &'static str, value: u64) -> Self {
+        self.args.push((name, Cow::Owned(value.to_string().into_bytes())));
+        self
+    }
+
+    /// Further arguments, after the named ones.
+    pub fn rest(mut self, values: impl IntoIterator<Item = String>) -> Self {
+        self.rest.extend(values.into_iter().map(|v| Cow::Owned(v.into_bytes())));
+        self
+    }
+
+    /// Says that sending this twice does no more than once, so that a lost answer may be asked for again.
+    pub fn may_send_again(mut self, yes: bool) -> Self {
+        self.may_send_again = yes;
+        self
+    }
+
+    /// Runs the script; a refusal comes back as its error.
+    ///
+    /// # Errors
+    /// The script's refusal; a 503 when Redis is in trouble; a fault when script and caller do not fit.
+    pub async fn run(self, redis: &Redis) -> Result<Reply, ApiError> {
+        let parsed = self.script.parsed()?;
+        let (keys, args) = (self.keys(parsed)?, self.args(parsed)?);
+        let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
+        let mut answer = redis.send(&by_hash).await;
+        if matches!(answer, Err(Failure::NoScript)) {
+            // The text goes to the same node and stays there; nothing ran yet.
+            answer = redis.send(&command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+        }
+        if self.may_send_again && matches!(answer, Err(Failure::Unknown(_))) {
+            answer = redis.send(&command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+        }
+        match answer {
+            Ok(value) => self.decode(parsed, redis, value),
+            Err(Failure::Fault(text)) => Err(ApiError::internal(parsed.locate(&text)).with("script", self.script.name)),
+            Err(failure) => Err(failure.into_api_error(self.may_send_again)),
+        }
+    }
+
+    fn decode(&self, parsed: &Parsed, redis: &Redis, value: deadpool_redis::redis::Value) -> Result<Reply, ApiError> {
+        let reply = Reply::decode(self.script.name, value)?;
+        redis.clock().observe(reply.now());
+        if reply.status() != "refused" {
+            return if parsed.oks.iter().any(|w| w == reply.status()) { Ok(reply) } else { Err(reply.unexpected()) };
+        }
+        let word = reply.text(0)?;
+        let code = parsed.refusals.iter().copied().find(|c| c.spec().word == word);
+        let mut error =
+            ApiError::new(code.ok_or_else(|| ApiError::internal(format!("lua/{}.lua: undeclared refusal {word}", self.script.name)))?);
+        // Details follow as name, value; a name that ends in # marks a number.
+        for i in (1..reply.len()).step_by(2) {
+            let name = reply.text(i)?;
+            error = match name.strip_suffix('#') {
+                Some("retry_after_ms") => error.retry_after(reply.uint(i + 1)?.div_ceil(1000)),
+                Some(number) => error.with(number, reply.int(i + 1)?),
+                None => error.with(&name, reply.text(i + 1)?),
+            };
+        }
+        Err(error)
+    }
+
+    fn keys(&self, parsed: &Parsed) -> Result<Vec<String>, ApiError> {
+        let parameter = |name: &str| self.parameters.iter().find(|(n, _)| *n == name).map(|(_, p)| p.as_ref());
+        if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().any(|k| k.name == *n)) {
+            return Err(ApiError::internal(format!("lua/{}.lua declares no key {unknown}", self.script.name)));
+        }
+        parsed
+            .keys
+            .iter()
+            .map(|k| {
+                self.slot
+                    .key(k.name, parameter(k.name))
+                    .ok_or_else(|| ApiError::internal(format!("lua/{}.lua: key {} cannot be named", self.script.name, k.name)))
+            })
+            .collect()
+    }
+
+    fn args(&self, parsed: &Parsed) -> Result<Vec<&[u8]>, ApiError> {
+        let wrong = |what: String| ApiError::internal(format!("lua/{}.lua: {what}", self.script.name));
+        if self.args.len() != parsed.args.len() || (!parsed.rest && !self.rest.is_empty()) {
+            return Err(wrong(format!("takes {:?}, was given {:?}", parsed.args, self.args.iter().map(|a| a.0).collect::<Vec<_>>())));
+        }
+        parsed
+            .args
+            .iter()
+            .map(|name| {
+                self.args
+                    .iter()
+                    .find(|(n, _)| n == name)
+                    .map(|(_, v)| v.as_ref())
+                    .ok_or_else(|| wrong(format!("argument {name} is missing")))
+            })
+            .collect()
+    }
+}
+
+fn command(name: &str, script: &str, keys: &[String], args: &[&[u8]], rest: &[Cow<'_, [u8]>]) -> Cmd {
+    let mut command = cmd(name);
+    command.arg(script).arg(keys.len());
+    for key in keys {
+        command.arg(key);
+    }
+    for arg in args {
+        command.arg(*arg);
+    }
+    for arg in rest {
+        command.arg(arg.as_ref());
+    }
+    command
+}

@@ -1,0 +1,97 @@
+//! The list of scripts. One line each: the name is the file under `lua/`.
+
+use super::script::Script;
+use crate::error::ApiError;
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal,)+) => {
+        $(#[doc = concat!("`lua/", $file, ".lua`")] pub static $name: Script = Script::new($file, include_str!(concat!("../../lua/", $file, ".lua")));)+
+
+        /// All scripts.
+        pub static ALL: &[&Script] = &[$(&$name,)+];
+    };
+}
+
+scripts! {
+    KEY_ADMIT = "api_keys/admit",
+    KEY_CREATE = "api_keys/create",
+    KEY_MINT_GATE = "api_keys/mint_gate",
+    KEY_MINTING = "api_keys/minting",
+    KEY_READ = "api_keys/read",
+    KEY_REVOKE = "api_keys/revoke",
+    KEY_SET_SCOPES = "api_keys/set_scopes",
+    ACTOR_READ = "actors/read",
+    ACTOR_REGISTER = "actors/register",
+    CHANNEL_ALIAS_ADD = "channels/alias_add",
+    CHANNEL_ALIAS_DROP = "channels/alias_drop",
+    CHANNEL_ALIAS_READ = "channels/alias_read",
+    CHANNEL_ALIAS_TAKE = "channels/alias_take",
+    CHANNEL_CREATE = "channels/create",
+    CHANNEL_DELETE = "channels/delete",
+    CHANNEL_NAME_DROP = "channels/name_drop",
+    CHANNEL_NAME_READ = "channels/name_read",
+    CHANNEL_NAME_TAKE = "channels/name_take",
+    CHANNEL_READ = "channels/read",
+    CHANNEL_UPDATE = "channels/update",
+    CLAIM = "claims/claim",
+    CLAIM_ACK = "claims/ack",
+    CLAIM_GIVE_BACK = "claims/give_back",
+    CLAIM_HEARTBEAT = "claims/heartbeat",
+    CLAIM_NEXT = "claims/next",
+    CLAIM_RELEASE = "claims/release",
+    MEMBER_ADD = "members/add",
+    MEMBER_CHECK = "members/check",
+    MEMBER_LIST = "members/list",
+    MEMBER_REMOVE = "members/remove",
+    MESSAGE_HISTORY = "messages/history",
+    MESSAGE_LIST = "messages/list",
+    MESSAGE_LIST_CLAIMED = "messages/list_claimed",
+    MESSAGE_LIST_UNCLAIMED = "messages/list_unclaimed",
+    MESSAGE_POST = "messages/post",
+    MESSAGE_RETRACT = "messages/retract",
+}
+
+macro_rules! pieces {
+    ($($file:literal,)+) => {
+        /// The pieces that scripts include.
+        pub static LIB: &[(&str, &str)] = &[$(($file, include_str!(concat!("../../lua/", $file, ".lua"))),)+];
+    };
+}
+
+pieces! {
+    "lib/access",
+    "lib/answer",
+    "lib/channel",
+    "lib/deadline",
+    "lib/message",
+    "lib/number",
+    "lib/once",
+    "lib/owner",
+    "lib/page",
+    "lib/reclaim",
+    "lib/record",
+    "lib/trim",
+    "lib/wake",
+}
+
+/// Parses every script.
+///
+/// # Errors
+/// The first header that does not fit the program.
+pub fn check() -> Result<(), ApiError> {
+    ALL.iter().try_for_each(|s| s.parsed().map(|_| ()))
+}
+
+/// The text that Redis gets of one script, for `backchannel print script`.
+pub fn print(name: &str) -> Option<String> {
+    let script = ALL.iter().find(|s| s.name() == name)?;
+    script.parsed().ok().map(|p| p.text().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_header_fits_the_program() {
+        super::check().expect("all scripts parse");
+    }
+}

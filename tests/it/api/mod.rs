@@ -1,0 +1,1 @@
+//! One file an operation, named like its URL: `api/channels/messages/post.rs`.

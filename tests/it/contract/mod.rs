@@ -1,0 +1,1 @@
+//! Documents equal code: the router, the OpenAPI document, the committed files.

@@ -1,0 +1,4 @@
+//! What must hold over several replicas.
+
+mod health;
+mod python_sdk;

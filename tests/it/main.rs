@@ -1,0 +1,29 @@
+//! All integration tests, in one binary: it links once, and its tests share one `redis-server`.
+//!
+//! - `support/`: servers, replicas and clients for tests. Start with [`support::fleet::Fleet`].
+//! - `api/`: one file an operation, named like its URL.
+//! - `lua/`: one file a script, run alone on a Redis in cluster mode.
+//! - `fleet/`: what must hold over several replicas: races, killed replicas, waiting.
+//! - `contract/`: documents equal code.
+//!
+//! ```text
+//! #[tokio::test]
+//! async fn a_second_actor_is_told_who_holds_it() {
+//!     let fleet = Fleet::start(2).await;
+//!     let (poster, worker, late) = (fleet.agent("poster").await, fleet.agent("worker").await, fleet.agent("late").await);
+//!     let channel = poster.channel("claimable").await;
+//!     let message = poster.post_message(&channel, "a task").await;
+//!     worker.claim(&message).await.ok(200);
+//!     late.claim(&message).await.refused(409, "already_claimed");
+//!     fleet.finish().await;
+//! }
+//! ```
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod support;
+
+mod api;
+mod contract;
+mod fleet;
+mod lua;

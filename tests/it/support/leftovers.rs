@@ -1,0 +1,149 @@
+//! What a test may leave in Redis: each key belongs to a record with an owner, or vanishes by itself.
+
+use deadpool_redis::redis::{Connection, cmd};
+
+use super::keyspace::{expires, keys};
+use super::redis::RedisServer;
+
+/// A key that may live without an expiry.
+struct Kept {
+    /// The name behind the prefix; `*` stands for anything.
+    pattern: &'static str,
+    /// The record that it belongs to.
+    of: Of,
+    /// Who ends it, or what bounds it.
+    #[allow(dead_code, reason = "for the reader of this table: no entry without a reason")]
+    why: &'static str,
+}
+
+/// Where the record is that a key belongs to. It must exist and must not be about to expire.
+enum Of {
+    /// It is a record.
+    Itself,
+    /// This key of the same hash tag.
+    Sibling(&'static str),
+    /// This key of the same hash tag, followed by what the pattern's last `*` stood for.
+    SiblingOfSameName(&'static str),
+    /// This key of the same hash tag, followed by what the hash's field `owner` says.
+    Owner(&'static str),
+    /// Each value of the hash names one: this key of the same hash tag, followed by the value.
+    EachValue(&'static str),
+    /// The `meta` of the channel whose id the string holds.
+    ChannelNamed,
+}
+
+const fn kept(pattern: &'static str, of: Of, why: &'static str) -> Kept {
+    Kept { pattern, of, why }
+}
+
+/// Everything that may live for ever, as `src/store/keyspace.rs` has it. A key that is not here and has no expiry
+/// fails the test that left it. The first pattern that fits counts.
+const KEPT: &[Kept] = &[
+    kept("{ch_*}:meta", Of::Itself, "a channel, until its owner deletes it"),
+    kept("{ch_*}:members", Of::Sibling("meta"), "who may use the channel; capped, deleted with it"),
+    kept("{bck_*}:key:*", Of::Itself, "an API key; revoking gives it an expiry"),
+    kept("{bck_*}:labels", Of::EachValue("key:"), "which key has which label; an entry goes when its key is revoked"),
+    kept("{bck_*}:channels:*", Of::SiblingOfSameName("key:"), "a key's names for its channels; capped"),
+    kept("{bck_*}:actors:*", Of::SiblingOfSameName("key:"), "a key's names for its actors; capped"),
+    kept("{bck_*}:actor:*", Of::Owner("key:"), "an actor, capped by its key's list of actors"),
+    kept("{alias:*}:target", Of::ChannelNamed, "a global alias, given up when its channel is deleted"),
+    kept("{mint}:closed", Of::Itself, "one switch, until minting is opened again"),
+];
+
+/// One line for each key of `prefix` that has neither an expiry nor a record it belongs to; empty when all is well.
+pub fn leftovers(server: &RedisServer, prefix: &str) -> Vec<String> {
+    let mut conn = server.conn();
+    let mut found = Vec::new();
+    for key in keys(&mut conn, &format!("{prefix}*")) {
+        if expires(&mut conn, &key) {
+            continue;
+        }
+        let name = &key[prefix.len()..];
+        let Some((kept, last)) = KEPT.iter().find_map(|kept| Some((kept, matched(kept.pattern, name)?))) else {
+            found.push(format!("{key}: no expiry, and not in KEPT (tests/it/support/leftovers.rs)"));
+            continue;
+        };
+        for record in records(&mut conn, &kept.of, &key, prefix, last) {
+            if !exists(&mut conn, &record) {
+                found.push(format!("{key}: no expiry, and its record {record} is gone"));
+            } else if expires(&mut conn, &record) {
+                found.push(format!("{key}: no expiry, and its record {record} will be gone before it"));
+            }
+        }
+    }
+    found
+}
+
+fn records(conn: &mut Connection, of: &Of, key: &str, prefix: &str, last: &str) -> Vec<String> {
+    let tagged = key.rfind('}').map_or("", |end| &key[..=end]);
+    match of {
+        Of::Itself => vec![],
+        Of::Sibling(name) => vec![format!("{tagged}:{name}")],
+        Of::SiblingOfSameName(name) => vec![format!("{tagged}:{name}{last}")],
+        Of::Owner(name) => {
+            let owner: Option<String> = cmd("HGET").arg(key).arg("owner").query(conn).expect("it is a hash");
+            vec![format!("{tagged}:{name}{}", owner.unwrap_or_default())]
+        }
+        Of::EachValue(name) => {
+            let values: Vec<String> = cmd("HVALS").arg(key).query(conn).expect("it is a hash");
+            values.iter().map(|value| format!("{tagged}:{name}{value}")).collect()
+        }
+        Of::ChannelNamed => {
+            let channel: Option<String> = cmd("GET").arg(key).query(conn).expect("it is a string");
+            vec![format!("{prefix}{{{}}}:meta", channel.unwrap_or_default())]
+        }
+    }
+}
+
+fn exists(conn: &mut Connection, key: &str) -> bool {
+    cmd("EXISTS").arg(key).query(conn).expect("EXISTS takes any key")
+}
+
+/// Glob with `*` only: what the last `*` stood for, when all of `name` fits.
+fn matched<'a>(pattern: &str, name: &'a str) -> Option<&'a str> {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return (pattern == name).then_some("");
+    };
+    let name = name.strip_prefix(start)?;
+    if rest.is_empty() {
+        return Some(name);
+    }
+    let last_star = !rest.contains('*');
+    (0..=name.len()).filter(|&at| name.is_char_boundary(at)).find_map(|at| {
+        let inner = matched(rest, &name[at..])?;
+        Some(if last_star { &name[..at] } else { inner })
+    })
+}
+
+#[test]
+fn finds_keys_without_owner_or_expiry() {
+    let server = RedisServer::shared();
+    let p = server.prefix();
+    let set = |name: &str, value: &str| server.run::<()>(&["SET", &format!("{p}{name}"), value]);
+    let hash = |name: &str, field: &str, value: &str| server.run::<()>(&["HSET", &format!("{p}{name}"), field, value]);
+    hash("{ch_a}:meta", "name", "x");
+    hash("{ch_a}:members", "bck_s1", "0");
+    hash("{ch_b}:members", "bck_s1", "0");
+    set("{ch_a}:log", "without expiry");
+    server.run::<()>(&["SET", &format!("{p}{{ch_c}}:log"), "1", "EX", "60"]);
+    hash("{bck_s}:key:bck_s1", "active", "1");
+    hash("{bck_s}:labels", "me", "bck_s1");
+    hash("{bck_s}:actors:bck_s1", "me", "act_s1");
+    hash("{bck_s}:actor:act_s1", "owner", "bck_s1");
+    hash("{bck_s}:key:bck_s2", "active", "0");
+    server.run::<i64>(&["EXPIRE", &format!("{p}{{bck_s}}:key:bck_s2"), "60"]);
+    hash("{bck_s}:actor:act_s2", "owner", "bck_s2");
+    hash("{bck_s}:channels:bck_s3", "tasks", "ch_a");
+    set("{alias:good}:target", "ch_a");
+    set("{alias:stale}:target", "ch_z");
+    set("odd", "1");
+    let expected = [
+        "{p}odd: no expiry, and not in KEPT (tests/it/support/leftovers.rs)",
+        "{p}{alias:stale}:target: no expiry, and its record {p}{ch_z}:meta is gone",
+        "{p}{bck_s}:actor:act_s2: no expiry, and its record {p}{bck_s}:key:bck_s2 will be gone before it",
+        "{p}{bck_s}:channels:bck_s3: no expiry, and its record {p}{bck_s}:key:bck_s3 is gone",
+        "{p}{ch_a}:log: no expiry, and not in KEPT (tests/it/support/leftovers.rs)",
+        "{p}{ch_b}:members: no expiry, and its record {p}{ch_b}:meta is gone",
+    ];
+    assert_eq!(leftovers(&server, &p), expected.map(|line| line.replace("{p}", &p)));
+}

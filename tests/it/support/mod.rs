@@ -1,0 +1,14 @@
+//! What tests stand on: a Redis, a fleet of replicas, clients, and looks into what they left behind.
+
+// Not every helper has its test in every commit; the compiler only sees the ones in use.
+#![allow(dead_code, reason = "a harness offers what the next test needs")]
+
+pub mod client;
+pub mod count;
+pub mod fleet;
+pub mod keyspace;
+pub mod leftovers;
+pub mod process;
+pub mod redis;
+pub mod reply;
+pub mod wait;
