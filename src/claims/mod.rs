@@ -159,7 +159,11 @@ async fn give_back(app: &App, claim: &Undo) {
     match done {
         Ok(_) => app.metrics.claim_given_back(),
         Err(e) => {
-            tracing::warn!(code = e.code().spec().word, cause = e.log_cause(), "a claim of a client that hung up runs until its lease ends")
+            tracing::warn!(
+                code = e.code().spec().word,
+                cause = e.log_cause(),
+                "a claim of a client that hung up runs until its lease ends"
+            );
         }
     }
 }

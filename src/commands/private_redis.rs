@@ -209,7 +209,7 @@ fn end_with_us(command: &mut Command, lock: File) {
         Ok(())
     };
     // SAFETY: between fork and exec it only makes system calls; it takes no lock and allocates nothing.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, reason = "running code in the child before exec has no safe form")]
     unsafe {
         command.pre_exec(before_exec)
     };

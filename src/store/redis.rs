@@ -205,7 +205,7 @@ impl Connection {
     async fn send(self, command: &Cmd) -> Result<Value, RedisError> {
         use deadpool_redis::redis::aio::ConnectionLike;
         match self {
-            Self::One(mut c) => c.req_packed_command(command).await,
+            Self::One(mut c) => c.req_packed_command(command).await.and_then(Value::extract_error),
             Self::Cluster(c) => send_to_cluster(c, command).await,
         }
     }
@@ -216,7 +216,7 @@ async fn send_to_cluster(mut connection: ClusterConnection, command: &Cmd) -> Re
     use deadpool_redis::redis::aio::ConnectionLike;
     let mut pause = Duration::from_millis(20);
     for _ in 0..6 {
-        match connection.req_packed_command(command).await {
+        match connection.req_packed_command(command).await.and_then(Value::extract_error) {
             Err(e) if proves_non_execution(&e) => {
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(300));
@@ -224,7 +224,7 @@ async fn send_to_cluster(mut connection: ClusterConnection, command: &Cmd) -> Re
             answer => return answer,
         }
     }
-    connection.req_packed_command(command).await
+    connection.req_packed_command(command).await.and_then(Value::extract_error)
 }
 
 fn proves_non_execution(e: &RedisError) -> bool {
@@ -310,7 +310,7 @@ async fn keep_connected(lane: Arc<Lane>, connector: Arc<Connector>) {
 
 /// Makes connections; a sentinel is asked for the primary each time.
 enum Connector {
-    Standalone(ConnectionInfo, AsyncConnectionConfig),
+    Standalone(Box<(ConnectionInfo, AsyncConnectionConfig)>),
     Sentinel(Box<(Kind, AsyncConnectionConfig)>),
     Cluster(Box<ClusterClient>),
 }
@@ -319,7 +319,7 @@ impl Connector {
     fn new(target: &RedisTarget, command_timeout: Duration) -> anyhow::Result<Self> {
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(Some(command_timeout));
         Ok(match target.kind() {
-            Kind::Standalone(endpoint) => Self::Standalone(endpoint.connection_info()?, config),
+            Kind::Standalone(endpoint) => Self::Standalone(Box::new((endpoint.connection_info()?, config))),
             Kind::Sentinel { .. } => Self::Sentinel(Box::new((target.kind().clone(), config))),
             Kind::Cluster(entries) => {
                 let infos = entries.iter().map(Endpoint::connection_info).collect::<Result<Vec<_>, _>>()?;
@@ -336,8 +336,8 @@ impl Connector {
 
     async fn connect(&self) -> Result<Connection, RedisError> {
         match self {
-            Self::Standalone(info, config) => {
-                Client::open(info.clone())?.get_multiplexed_async_connection_with_config(config).await.map(Connection::One)
+            Self::Standalone(one) => {
+                Client::open(one.0.clone())?.get_multiplexed_async_connection_with_config(&one.1).await.map(Connection::One)
             }
             Self::Sentinel(sentinel) => connect_to_primary(&sentinel.0, &sentinel.1).await.map(Connection::One),
             Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),

@@ -117,7 +117,8 @@ impl Parsed {
                 _ => {}
             }
         }
-        let mut text = format!("#!lua flags={flags}\n{locals}\n{CLOCK}\n");
+        let shebang = if flags.is_empty() { "#!lua".to_owned() } else { format!("#!lua flags={flags}") };
+        let mut text = format!("{shebang}\n{locals}\n{CLOCK}\n");
         let mut lines = vec![(format!("{name} (prelude)"), 0); 3];
         let mut included = Vec::new();
         expand(name, source, &mut text, &mut lines, &mut included)?;

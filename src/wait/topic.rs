@@ -224,16 +224,12 @@ impl Subscribed {
     /// count as one, since a successful claim brings on the next waiter. `all` brings everybody. Dropped before it
     /// resolves, the turn goes to the next waiter.
     pub async fn claim_turn(&self) -> Turn {
-        loop {
-            let turn = self.topic.turns.notified();
-            let all = self.topic.all.load(SeqCst);
-            if self.all_seen.swap(all, SeqCst) < all {
-                break;
-            }
+        let turn = self.topic.turns.notified(); // in line from here on, so the look below cannot be too early
+        let all = self.topic.all.load(SeqCst);
+        if self.all_seen.swap(all, SeqCst) >= all {
             turn.await;
             // Counted as seen whether it was for one or for all, since the claim that follows begins now.
             self.all_seen.store(self.topic.all.load(SeqCst), SeqCst);
-            break;
         }
         Turn { topic: Some(self.topic.clone()) }
     }
