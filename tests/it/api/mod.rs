@@ -1,1 +1,10 @@
-//! One file an operation, named like its URL: `api/channels/messages/post.rs`.
+//! One file an operation, named like its URL: `api/messages/post.rs`.
+
+mod actors;
+mod channels;
+mod claims;
+mod cross_cutting;
+mod keys;
+mod members;
+mod messages;
+mod tasks;

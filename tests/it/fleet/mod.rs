@@ -1,4 +1,14 @@
 //! What must hold over several replicas.
 
+mod cluster;
+mod crashes;
 mod health;
+mod idempotency;
 mod python_sdk;
+mod races;
+mod readers;
+mod revocation;
+mod round_trips;
+mod stop;
+mod time;
+mod waiting;

@@ -24,8 +24,8 @@ enum Of {
     Sibling(&'static str),
     /// This key of the same hash tag, followed by what the pattern's last `*` stood for.
     SiblingOfSameName(&'static str),
-    /// This key of the same hash tag, followed by what the hash's field `owner` says.
-    Owner(&'static str),
+    /// Each value of the hash has an owner as its second part: this key of the same hash tag, followed by the owner.
+    EachOwner(&'static str),
     /// Each value of the hash names one: this key of the same hash tag, followed by the value.
     EachValue(&'static str),
     /// The `meta` of the channel whose id the string holds.
@@ -45,7 +45,11 @@ const KEPT: &[Kept] = &[
     kept("{bck_*}:labels", Of::EachValue("key:"), "which key has which label; an entry goes when its key is revoked"),
     kept("{bck_*}:channels:*", Of::SiblingOfSameName("key:"), "a key's names for its channels; capped"),
     kept("{bck_*}:actors:*", Of::SiblingOfSameName("key:"), "a key's names for its actors; capped"),
-    kept("{bck_*}:actor:*", Of::Owner("key:"), "an actor, capped by its key's list of actors"),
+    kept(
+        "{bck_*}:book",
+        Of::EachOwner("key:"),
+        "actors by id; capped by their keys' lists of names, an entry goes when its key is revoked",
+    ),
     kept("{alias:*}:target", Of::ChannelNamed, "a global alias, given up when its channel is deleted"),
     kept("{mint}:closed", Of::Itself, "one switch, until minting is opened again"),
 ];
@@ -80,9 +84,9 @@ fn records(conn: &mut Connection, of: &Of, key: &str, prefix: &str, last: &str) 
         Of::Itself => vec![],
         Of::Sibling(name) => vec![format!("{tagged}:{name}")],
         Of::SiblingOfSameName(name) => vec![format!("{tagged}:{name}{last}")],
-        Of::Owner(name) => {
-            let owner: Option<String> = cmd("HGET").arg(key).arg("owner").query(conn).expect("it is a hash");
-            vec![format!("{tagged}:{name}{}", owner.unwrap_or_default())]
+        Of::EachOwner(name) => {
+            let values: Vec<String> = cmd("HVALS").arg(key).query(conn).expect("it is a hash");
+            values.iter().map(|value| format!("{tagged}:{name}{}", value.split('\u{1f}').nth(1).unwrap_or_default())).collect()
         }
         Of::EachValue(name) => {
             let values: Vec<String> = cmd("HVALS").arg(key).query(conn).expect("it is a hash");
@@ -129,10 +133,10 @@ fn finds_keys_without_owner_or_expiry() {
     hash("{bck_s}:key:bck_s1", "active", "1");
     hash("{bck_s}:labels", "me", "bck_s1");
     hash("{bck_s}:actors:bck_s1", "me", "act_s1");
-    hash("{bck_s}:actor:act_s1", "owner", "bck_s1");
+    hash("{bck_s}:book", "act_s1", "me\u{1f}bck_s1\u{1f}me");
     hash("{bck_s}:key:bck_s2", "active", "0");
     server.run::<i64>(&["EXPIRE", &format!("{p}{{bck_s}}:key:bck_s2"), "60"]);
-    hash("{bck_s}:actor:act_s2", "owner", "bck_s2");
+    hash("{bck_s}:book", "act_s2", "me\u{1f}bck_s2\u{1f}me");
     hash("{bck_s}:channels:bck_s3", "tasks", "ch_a");
     set("{alias:good}:target", "ch_a");
     set("{alias:stale}:target", "ch_z");
@@ -140,7 +144,7 @@ fn finds_keys_without_owner_or_expiry() {
     let expected = [
         "{p}odd: no expiry, and not in KEPT (tests/it/support/leftovers.rs)",
         "{p}{alias:stale}:target: no expiry, and its record {p}{ch_z}:meta is gone",
-        "{p}{bck_s}:actor:act_s2: no expiry, and its record {p}{bck_s}:key:bck_s2 will be gone before it",
+        "{p}{bck_s}:book: no expiry, and its record {p}{bck_s}:key:bck_s2 will be gone before it",
         "{p}{bck_s}:channels:bck_s3: no expiry, and its record {p}{bck_s}:key:bck_s3 is gone",
         "{p}{ch_a}:log: no expiry, and not in KEPT (tests/it/support/leftovers.rs)",
         "{p}{ch_b}:members: no expiry, and its record {p}{ch_b}:meta is gone",

@@ -1,0 +1,1 @@
+//! `/v1/keys`, `/v1/keys/me`, `/v1/admin/minting`

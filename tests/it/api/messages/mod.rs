@@ -1,0 +1,1 @@
+//! `/v1/channels/{id}/messages`, `…/history`, `/v1/messages/{id}`

@@ -1,0 +1,1 @@
+//! Replicas that die or freeze in the middle.

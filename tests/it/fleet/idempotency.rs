@@ -1,0 +1,1 @@
+//! Retries that race with one Idempotency-Key.

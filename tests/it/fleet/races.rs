@@ -1,0 +1,1 @@
+//! Many want one message; one gets it.

@@ -1,0 +1,1 @@
+//! Cursor readers under concurrent writers: no loss, no repeat.

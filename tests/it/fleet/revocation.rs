@@ -1,0 +1,1 @@
+//! What one replica revokes, all refuse.

@@ -1,0 +1,1 @@
+//! Round trips to Redis that a hot operation costs.

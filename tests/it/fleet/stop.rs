@@ -1,0 +1,1 @@
+//! A replica that is told to stop.

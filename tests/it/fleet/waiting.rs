@@ -1,0 +1,1 @@
+//! Long-poll and waiting claims across replicas.
