@@ -25,8 +25,9 @@ channels/create: make a channel under an id, or find the one that is there.
 
 local facts, reused = seen()
 if reused then return reused end
-if redis.call('EXISTS', gone) == 1 then return ok('gone') end
+-- A retry that comes after the channel was deleted makes no second one.
 if facts then return ok('replayed', facts[1] + 0) end
+if redis.call('EXISTS', gone) == 1 then return ok('gone') end
 local has_mode, has_access = unpack(redis.call('HMGET', meta, 'mode', 'access'))
 if has_mode then
   if has_mode ~= mode or has_access ~= access then

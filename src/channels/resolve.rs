@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
-use super::RelatedChannel;
-use super::read;
+use super::settings::MAX_NAME;
+use super::{RelatedChannel, read};
 use crate::app::App;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Caller, Once};
@@ -49,6 +49,9 @@ pub async fn resolve_once(app: &App, caller: &Caller, word: &str, once: &Once) -
     if let Some(id) = ChannelId::parse(word) {
         return Ok(id);
     }
+    if word.chars().count() > MAX_NAME {
+        return Err(ApiError::new(Code::ChannelNotFound)); // nothing can be called that
+    }
     let key = (caller.key.clone(), word.to_owned());
     if !once.is_kept()
         && let Some(known) = app.name_cache.0.get(&key)
@@ -56,26 +59,39 @@ pub async fn resolve_once(app: &App, caller: &Caller, word: &str, once: &Once) -
         return Ok(known);
     }
     // An own name wins over an alias, so the alias is only looked up when there is none.
-    let found = match own_or_pinned(app, caller, word, "", &Once::none()).await? {
+    let found = match own_or_pinned(app, caller, word, once).await? {
         Some(id) => Some(id),
-        None => alias(app, word).await?,
+        None => match alias(app, word).await? {
+            Some(id) => Some(pin(app, caller, word, &id, once).await?),
+            None => None,
+        },
     };
-    let found =
-        if once.is_kept() { own_or_pinned(app, caller, word, found.as_ref().map_or("", |id| id.as_str()), once).await? } else { found };
     let id = found.ok_or_else(|| ApiError::new(Code::ChannelNotFound))?;
     app.name_cache.0.insert(key, id.clone());
     Ok(id)
 }
 
-/// The caller's own channel of this name.
+/// The caller's own channel of this name; for a write with an Idempotency-Key the one that its first try went to, own or not.
 ///
 /// # Errors
 /// Redis trouble.
-pub async fn own(app: &App, caller: &Caller, name: &str) -> Result<Option<ChannelId>> {
-    own_or_pinned(app, caller, name, "", &Once::none()).await
+pub async fn own_or_pinned(app: &App, caller: &Caller, name: &str, once: &Once) -> Result<Option<ChannelId>> {
+    Ok(ChannelId::parse(&name_read(app, caller, name, "", once).await?))
 }
 
-async fn own_or_pinned(app: &App, caller: &Caller, name: &str, found: &str, once: &Once) -> Result<Option<ChannelId>> {
+/// Notes that this write goes to the channel that was found, unless an earlier try of it went elsewhere.
+///
+/// # Errors
+/// Redis trouble.
+pub async fn pin(app: &App, caller: &Caller, name: &str, found: &ChannelId, once: &Once) -> Result<ChannelId> {
+    if !once.is_kept() {
+        return Ok(found.clone());
+    }
+    let bound = name_read(app, caller, name, found.as_str(), once).await?;
+    ChannelId::parse(&bound).ok_or_else(|| ApiError::internal("a pinned request stands for no channel id"))
+}
+
+async fn name_read(app: &App, caller: &Caller, name: &str, found: &str, once: &Once) -> Result<String> {
     let slot = app.keys.key(&caller.key);
     let reply = scripts::CHANNEL_NAME_READ
         .on(&slot)
@@ -87,7 +103,7 @@ async fn own_or_pinned(app: &App, caller: &Caller, name: &str, found: &str, once
         .may_send_again(true)
         .run(&app.redis)
         .await?;
-    Ok(ChannelId::parse(&reply.text(0)?))
+    reply.text(0)
 }
 
 /// The channel that a global alias stands for.

@@ -6,6 +6,10 @@ use parking_lot::Mutex;
 
 use crate::ids::Micros;
 
+/// The floor moves on slower than time by one part in this many: a Redis clock that was set back, or two clocks that drift apart, are
+/// caught up with in the end, while the floor itself never falls.
+const SLOWER: u64 = 1000;
+
 /// The highest Redis time seen, and when it was seen by the monotonic clock.
 ///
 /// A promoted Redis whose clock is behind would give new messages ids that lie before what readers have seen. Every post
@@ -32,7 +36,7 @@ impl RedisClock {
 fn advanced(highest: Option<(Micros, Instant)>, at: Instant) -> Micros {
     let Some((time, seen)) = highest else { return Micros(0) };
     let passed = u64::try_from(at.saturating_duration_since(seen).as_micros()).unwrap_or(u64::MAX);
-    Micros(time.0.saturating_add(passed))
+    Micros(time.0.saturating_add(passed - passed / SLOWER))
 }
 
 #[cfg(test)]

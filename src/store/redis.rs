@@ -123,11 +123,11 @@ impl Redis {
     pub async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
         let _held = self.enter()?;
         let (lane, connection) = self.connection().await?;
-        let answer = match timeout(self.0.timeout, connection.send(command)).await {
+        let answer = match timeout(self.0.timeout, Connection::clone(&connection).send(command)).await {
             Ok(answer) => answer,
             Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
         };
-        answer.inspect(|_| lane.timeouts.store(0, Relaxed)).map_err(|e| lane.judge(&e))
+        answer.inspect(|_| lane.timeouts.store(0, Relaxed)).map_err(|e| lane.judge(&connection, &e))
     }
 
     /// Whether Redis answers, and how long that took.
@@ -174,7 +174,7 @@ impl Redis {
     }
 
     /// A live connection: any lane's, round-robin; when none is up, a short wait for one that is being made.
-    async fn connection(&self) -> Result<(&Lane, Connection), Failure> {
+    async fn connection(&self) -> Result<(&Lane, Arc<Connection>), Failure> {
         let lanes = &self.0.lanes;
         let deadline = Instant::now() + self.0.timeout.min(Duration::from_millis(250));
         loop {
@@ -182,7 +182,7 @@ impl Redis {
             for offset in 0..lanes.len() {
                 let lane = &lanes[first.wrapping_add(offset) % lanes.len()];
                 if let Some(connection) = lane.current.load_full() {
-                    return Ok((lane, connection.as_ref().clone()));
+                    return Ok((lane, connection));
                 }
             }
             if Instant::now() >= deadline {
@@ -237,19 +237,19 @@ fn proves_non_execution(e: &RedisError) -> bool {
 
 impl Lane {
     /// What a failed command means for its caller, and whether the connection is to be replaced.
-    fn judge(&self, e: &RedisError) -> Failure {
+    fn judge(&self, used: &Arc<Connection>, e: &RedisError) -> Failure {
         let text = e.to_string();
         if e.is_timeout() {
             // A frozen server keeps its connection (TCP_USER_TIMEOUT finds dead peers), until too many answers are missing.
             if self.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_BEFORE_RECONNECT {
-                self.replace();
+                self.replace(used);
             }
             return Failure::Unknown(text);
         }
         match e.kind() {
             ErrorKind::Server(ServerErrorKind::NoScript) => Failure::NoScript,
             ErrorKind::Server(ServerErrorKind::ReadOnly) => {
-                self.replace(); // a primary that became a replica: ask again who the primary is
+                self.replace(used); // a primary that became a replica: ask again who the primary is
                 Failure::NotExecuted(Code::StorageUnavailable, text)
             }
             _ if proves_non_execution(e) => Failure::NotExecuted(Code::StorageUnavailable, text),
@@ -260,17 +260,20 @@ impl Lane {
                 }
                 Some(_) if !matches!(e.kind(), ErrorKind::Io) => judge_script_error(text),
                 _ => {
-                    self.replace();
+                    self.replace(used);
                     Failure::Unknown(text)
                 }
             },
         }
     }
 
-    fn replace(&self) {
-        self.current.store(None);
-        self.timeouts.store(0, Relaxed);
-        self.broken.notify_one();
+    /// Only the connection that failed: when many commands fail with it, the later ones find a new one in its place.
+    fn replace(&self, used: &Arc<Connection>) {
+        let before = self.current.compare_and_swap(used, None);
+        if before.as_ref().is_some_and(|c| Arc::ptr_eq(c, used)) {
+            self.timeouts.store(0, Relaxed);
+            self.broken.notify_one();
+        }
     }
 }
 

@@ -83,29 +83,28 @@ async fn find_or_create(app: &App, caller: &Caller, word: &str, once: &Once) -> 
     if let Some(id) = ChannelId::parse(word) {
         return Ok(id);
     }
-    let own = resolve::own(app, caller, word).await?;
-    if let Some(id) = own.clone().filter(|_| !once.is_kept()) {
+    let once = once.pin_only();
+    if let Some(id) = resolve::own_or_pinned(app, caller, word, &once).await? {
         return Ok(id);
     }
-    if own.is_none()
-        && let Some(id) = resolve::alias(app, word).await?
+    if let Some(id) = resolve::alias(app, word).await?
         && read::is_insider(app, caller, &id).await?
     {
-        return Ok(id);
+        return resolve::pin(app, caller, word, &id, &once).await;
     }
     if !names::is_name(word, crate::channels::settings::MAX_NAME) || looks_like_an_id(word) {
         return Err(ApiError::new(Code::InvalidChannelName).field("channel"));
     }
-    open_under_name(app, caller, word, once).await
+    open_under_name(app, caller, word, &once).await
 }
 
 /// The caller's channel of this name, made if there is none; the same one for all retries of a request. An existing channel is taken as
 /// it is: whether it can be claimed, the post decides.
 async fn open_under_name(app: &App, caller: &Caller, name: &str, once: &Once) -> Result<ChannelId> {
     let new = New::claimable(name, app);
-    match create::create(app, caller, &new, &once.pin_only()).await {
+    match create::create(app, caller, &new, once).await {
         Ok(made) => Ok(made.id),
-        Err(e) if e.code() == Code::ChannelNameInUse => resolve::own(app, caller, name).await?.ok_or(e),
+        Err(e) if e.code() == Code::ChannelNameInUse => resolve::own_or_pinned(app, caller, name, once).await?.ok_or(e),
         Err(e) => Err(e),
     }
 }
