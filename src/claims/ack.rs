@@ -3,7 +3,7 @@
 use axum::extract::State;
 use utoipa::ToSchema;
 
-use super::{ClaimStatus, Claimed, of_message, sent_token};
+use super::{ClaimStatus, Claimed, check_metadata, of_message, sent_token};
 use crate::actors::{self, Unknown};
 use crate::app::App;
 use crate::discovery::schema;
@@ -26,7 +26,7 @@ pub static ACK_MESSAGE: Operation = Operation {
     success: (200, Some(schema::of::<ClaimStatus>)),
     also: None,
     scripts: &[&scripts::CLAIM_ACK],
-    refusals: &[Code::InvalidString, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName],
+    refusals: &[Code::InvalidString, Code::InvalidObject, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName],
 };
 
 /// What to send.
@@ -37,11 +37,15 @@ pub struct AckMessage {
     pub actor: Option<String>,
     /// Proof that yours is the current claim.
     pub lease_token: Option<String>,
+    /// Accepted for older clients; checked to be an object, and not kept.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<String>,
 }
 
 pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Result<Answer> {
     let id = params.message_id()?;
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
+    check_metadata(&body.fields)?;
     let secret = sent_token(&body.fields, &id)?;
     let actor = actors::resolve(&app, &caller, body.fields.text("actor")?.as_deref(), Unknown::Register).await?;
     let slot = app.keys.channel(id.channel());

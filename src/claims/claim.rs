@@ -3,7 +3,7 @@
 use axum::extract::State;
 use utoipa::ToSchema;
 
-use super::{ClaimStatus, Claimed, DEFAULT_LEASE_S, LeasedClaim, Undo, detached, lease_s, of_message};
+use super::{ClaimStatus, Claimed, DEFAULT_LEASE_S, LeasedClaim, Undo, check_metadata, detached, lease_s, of_message};
 use crate::actors::{self, Actor, Unknown};
 use crate::app::App;
 use crate::discovery::schema;
@@ -13,7 +13,7 @@ use crate::ids::{KeyId, LeaseToken, MessageId};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::{Reply, scripts};
 
-const REFUSALS: &[Code] = &[Code::InvalidString, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName];
+const REFUSALS: &[Code] = &[Code::InvalidString, Code::InvalidObject, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName];
 
 pub static CLAIM_MESSAGE: Operation = Operation {
     id: "claimMessage",
@@ -46,7 +46,14 @@ pub static CLAIM_MESSAGE_WITH_LEASE: Operation = Operation {
     success: (200, Some(schema::of::<LeasedClaim>)),
     also: None,
     scripts: &[&scripts::CLAIM],
-    refusals: &[Code::InvalidString, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName, Code::InvalidLeaseSeconds],
+    refusals: &[
+        Code::InvalidString,
+        Code::InvalidObject,
+        Code::ActorNotFound,
+        Code::ActorForbidden,
+        Code::InvalidActorName,
+        Code::InvalidLeaseSeconds,
+    ],
 };
 
 /// What to send.
@@ -55,6 +62,9 @@ pub struct ClaimMessage {
     /// Who claims: an actor of yours, by id or name; a new name is registered. Default: your key's own actor.
     #[schema(example = "worker-1")]
     pub actor: Option<String>,
+    /// Accepted for older clients; checked to be an object, and not kept.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<String>,
 }
 
 /// What to send.
@@ -65,6 +75,9 @@ pub struct ClaimWithLease {
     pub actor: Option<String>,
     #[schema(default = 300, minimum = 1, maximum = 3600)]
     pub lease_seconds: Option<u64>,
+    /// Accepted for older clients; checked to be an object, and not kept.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<String>,
 }
 
 pub async fn plain(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Result<Answer> {
@@ -96,6 +109,7 @@ fn status(reply: &Reply) -> String {
 }
 
 async fn run(app: &App, caller: &Caller, id: &MessageId, body: &Body, lease_s: u64, once: &Once) -> Result<(Reply, Claimed)> {
+    check_metadata(&body.fields)?;
     let actor = actors::resolve(app, caller, body.fields.text("actor")?.as_deref(), Unknown::Register).await?;
     let (task_app, key, id, task_once) = (app.clone(), caller.key.clone(), id.clone(), once.clone());
     let undo_key = key.clone();

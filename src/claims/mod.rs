@@ -104,6 +104,11 @@ fn sent_token(fields: &Fields, id: &MessageId) -> Result<String> {
     }
 }
 
+/// Older clients send `metadata` along: it has to be an object, and is not kept.
+pub(crate) fn check_metadata(fields: &Fields) -> Result<()> {
+    fields.object("metadata").map(|_| ())
+}
+
 /// How long a lease is asked for, in seconds.
 fn lease_s(fields: &Fields) -> Result<Option<u64>> {
     fields.integer("lease_seconds", Code::InvalidLeaseSeconds, 1, MAX_LEASE_S)

@@ -189,7 +189,7 @@ settings! {
             "Whether a request may wait for messages; if not, it is answered at once.";
         longpoll_max_wait: Duration = "LONGPOLL_MAX_WAIT_SECONDS", "25", Seconds { min: 0, max: 50 },
             "Longest wait of a request; keep it below the timeouts of clients and proxies.";
-        longpoll_max_waiters: usize = "LONGPOLL_MAX_WAITERS", "20000", Whole::<usize>::new(0, 1_000_000),
+        longpoll_max_waiters: usize = "LONGPOLL_MAX_WAITERS", "15000", Whole::<usize>::new(0, 1_000_000),
             "Requests that may wait on one replica; further ones are answered at once.";
     }
     "Operating" {

@@ -8,7 +8,7 @@ use crate::actors::{self, Unknown};
 use crate::app::App;
 use crate::claims::next::{Ask, Got, claim_next};
 use crate::claims::record::ClaimRecord;
-use crate::claims::{DEFAULT_LEASE_S, MAX_LEASE_S};
+use crate::claims::{DEFAULT_LEASE_S, MAX_LEASE_S, check_metadata};
 use crate::discovery::schema;
 use crate::error::{Code, Result};
 use crate::http::{Answer, Body, Caller, Fields, Once};
@@ -37,6 +37,7 @@ pub static TASK_CLAIM: Operation = Operation {
         Code::MissingField,
         Code::InvalidString,
         Code::InvalidField,
+        Code::InvalidObject,
         Code::InvalidLeaseSeconds,
         Code::ActorNotFound,
         Code::ActorForbidden,
@@ -60,6 +61,9 @@ pub struct ClaimTask {
     /// At most this many.
     #[schema(default = 1, minimum = 1, maximum = 10)]
     pub max: Option<u64>,
+    /// Accepted for older clients; checked to be an object, and not kept.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<String>,
 }
 
 /// What you got.
@@ -110,6 +114,7 @@ impl Wanted {
 pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Result<Answer> {
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
     let wanted = Wanted::read(&body.fields)?;
+    check_metadata(&body.fields)?;
     let channel = super::channel(&app, &caller, &body.fields, &once).await?;
     let actor = actors::resolve(&app, &caller, body.fields.text("actor")?.as_deref(), Unknown::Register).await?;
     let ask =
