@@ -111,6 +111,11 @@ impl Redis {
         &self.0.clock
     }
 
+    /// Longest time one command may take.
+    pub fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
     /// Ends the reconnecting tasks and drops the connections.
     pub fn close(&self) {
         self.0.closed.cancel();

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use deadpool_redis::redis::{Cmd, cmd};
 
@@ -211,13 +212,16 @@ impl<'a> Call<'a> {
     pub async fn run(self, redis: &Redis) -> Result<Reply, ApiError> {
         let parsed = self.script.parsed()?;
         let (keys, args) = (self.keys(parsed)?, self.args(parsed)?);
+        let began = Instant::now();
         let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
         let mut answer = redis.send(&by_hash).await;
         if matches!(answer, Err(Failure::NoScript)) {
             // The text goes to the same node and stays there; nothing ran yet.
             answer = redis.send(&command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
         }
-        if self.may_send_again && matches!(answer, Err(Failure::Unknown(_))) {
+        // Only a connection that broke at once leaves time for a second try: no request waits longer than one command may take.
+        let in_time = began.elapsed() < redis.timeout() / 4;
+        if self.may_send_again && in_time && matches!(answer, Err(Failure::Unknown(_))) {
             answer = redis.send(&command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
         }
         match answer {
