@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
+
 use crate::actors::ActorCache;
 use crate::api_keys::cache::KeyCache;
 use crate::channels::NameCache;
+use crate::ids::KeyId;
 use crate::observe::Metrics;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
@@ -22,6 +25,8 @@ pub struct AppState {
     pub hub: Arc<Hub>,
     pub metrics: Metrics,
     pub shutdown: Shutdown,
+    /// What goes on when its request is gone: claims that are given back.
+    pub background: TaskTracker,
     pub key_cache: KeyCache,
     pub actor_cache: ActorCache,
     pub name_cache: NameCache,
@@ -43,24 +48,50 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         hub,
         metrics: Metrics::new()?,
         shutdown,
+        background: TaskTracker::new(),
         key_cache: KeyCache::new(),
         actor_cache: ActorCache::new(),
         name_cache: NameCache::new(),
     });
-    listen_for_changed_keys(&app);
+    listen_for_changes(&app);
     Ok(app)
 }
 
-/// Keys that another replica revoked or narrowed are forgotten here at once.
-fn listen_for_changed_keys(app: &App) {
+/// What replicas publish when channel names were freed.
+const NAMES_CHANGED: &str = "names";
+
+/// Tells every replica that a key was revoked or narrowed. A lost message costs a second: caches keep nothing longer.
+pub async fn tell_of_changed_key(app: &App, key: &KeyId) {
+    app.key_cache.forget(key.as_str());
+    tell_fleet(app, key.as_str()).await;
+}
+
+/// Tells every replica that names of channels stand for something else now.
+pub async fn tell_of_changed_names(app: &App) {
+    app.name_cache.forget_all();
+    tell_fleet(app, NAMES_CHANGED).await;
+}
+
+async fn tell_fleet(app: &App, word: &str) {
+    if let Err(failure) = app.redis.shard_publish(&app.keys.invalidation_topic(), word).await {
+        tracing::warn!(?failure, "other replicas learn of a change within a second instead of at once");
+    }
+}
+
+/// What another replica changed is forgotten here at once.
+fn listen_for_changes(app: &App) {
     let weak = Arc::downgrade(app);
     app.hub.subscribe_fixed(
         &app.keys.invalidation_topic(),
         Arc::new(move |event| {
             let Some(app) = weak.upgrade() else { return };
             match event {
+                FixedEvent::Message(word) if word == NAMES_CHANGED => app.name_cache.forget_all(),
                 FixedEvent::Message(key) => app.key_cache.forget(&key),
-                FixedEvent::Lost => app.key_cache.forget_all(),
+                FixedEvent::Lost => {
+                    app.key_cache.forget_all();
+                    app.name_cache.forget_all();
+                }
             }
         }),
     );
@@ -80,7 +111,7 @@ impl AppState {
         answered.map_err(|_| "Redis does not answer".to_owned())?;
         match self.redis.eviction_policy().await {
             Ok(Some(policy)) if policy != "noeviction" => Err(format!(
-                "Redis' maxmemory-policy is {policy}: an evicted claim record would hand a task out twice. Set it to noeviction."
+                "Redis' maxmemory-policy is {policy}: an evicted claim record would hand a task out twice. Set it to noeviction"
             )),
             _ => Ok(()),
         }
@@ -88,6 +119,11 @@ impl AppState {
 
     /// Ends the tasks of this replica, after its requests have ended.
     pub async fn close(&self) {
+        self.background.close();
+        let left = tokio::time::timeout(self.settings.redis_timeout * 3, self.background.wait()).await;
+        if left.is_err() {
+            tracing::warn!(tasks = self.background.len(), "leaving while claims of clients that hung up are not given back yet");
+        }
         self.hub.close().await;
         self.redis.close();
     }

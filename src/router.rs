@@ -50,38 +50,43 @@ fn rows() -> Vec<Row> {
 
 /// The service, with all its layers.
 pub fn router(app: App) -> axum::Router {
-    let mut router = axum::Router::new()
-        .route("/livez", get(discovery::health::alive).options(preflight))
-        .route("/readyz", get(discovery::health::ready).options(preflight))
+    let mut api = axum::Router::new()
         .route("/openapi.json", get(discovery::openapi::handle).options(preflight))
         .route("/docs/errors.md", get(discovery::health::errors_page).options(preflight));
-    if app.settings.metrics_port.is_none() {
-        router = router.route("/metrics", get(discovery::health::metrics).options(preflight));
-    }
     let mut paths = Vec::new();
     for row in rows() {
         let path = row.operation.path;
-        router = router.route(path, row.handler);
+        api = api.route(path, row.handler);
         if !paths.contains(&path) {
             paths.push(path);
-            router = router.route(path, on(MethodFilter::OPTIONS, preflight));
+            api = api.route(path, on(MethodFilter::OPTIONS, preflight));
         }
     }
-    let router = router.fallback(finish::not_found).layer(CatchPanicLayer::new());
-    let router = match flood::layer(app.settings.flood_limit) {
-        Some(shield) => router.layer(shield),
-        None => router,
+    let api = api.fallback(finish::not_found);
+    let api = match flood::layer(app.settings.flood_limit) {
+        Some(shield) => api.layer(shield),
+        None => api,
     };
-    router.layer(middleware::from_fn_with_state(app.clone(), finish::finish)).with_state(app)
+    // Probes stand outside of the flood shield: an address that floods must not make the replica look dead.
+    let mut probes = probes();
+    if app.settings.metrics_port.is_none() {
+        probes = probes.route("/metrics", get(discovery::health::metrics).options(preflight));
+    }
+    api.merge(probes).layer(CatchPanicLayer::new()).layer(middleware::from_fn_with_state(app.clone(), finish::finish)).with_state(app)
+}
+
+fn probes() -> axum::Router<App> {
+    axum::Router::new()
+        .route("/livez", get(discovery::health::alive).options(preflight))
+        .route("/readyz", get(discovery::health::ready).options(preflight))
 }
 
 /// What stands on the operator's own port, if one is set.
 pub fn metrics_router(app: App) -> axum::Router {
-    axum::Router::new()
+    probes()
         .route("/metrics", get(discovery::health::metrics))
-        .route("/livez", get(discovery::health::alive))
-        .route("/readyz", get(discovery::health::ready))
         .fallback(finish::not_found)
+        .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(app.clone(), finish::finish))
         .with_state(app)
 }

@@ -1,5 +1,5 @@
 --[[
-actors/register: the actor of this name under a key; made if it is not there and `create` is 1.
+actors/register: the actor of this name under a key; made if it is not there.
 
 @slot key
 @key actors      hash  the key's actor names
@@ -11,14 +11,12 @@ actors/register: the actor of this name under a key; made if it is not there and
 @arg id          text  id of the actor that would be made
 @arg description text
 @arg metadata    text  JSON as it was sent, or empty
-@arg create      text  1 or empty
 @arg cap         int   most actors of a key
 @arg idem_ms     int
 @arg body        text
 @ok  existing  actor id
 @ok  created   actor id
 @ok  replayed  actor id, 1 if the first answer was `created`
-@no  actor_not_found
 @no  quota_exceeded
 @no  idempotency_key_reused
 ]]
@@ -34,7 +32,6 @@ if known then
   remember(known, '0')
   return ok('existing', known)
 end
-if create ~= '1' then return refuse('actor_not_found') end
 if redis.call('HLEN', actors) >= cap then return refuse('quota_exceeded', 'limit', 'actors_per_key', 'value#', cap) end
 redis.call('HSET', actors, name, id)
 redis.call('HSET', book, id, table.concat({ name, key, owner_label, int(now), metadata, description }, '\31'))

@@ -6,7 +6,7 @@ api_keys/admit: is this key what it says it is, and within its rate limit? Count
 @key record  hash
 @key window  string  requests of the running window
 @arg digest  text    SHA-256 of the key that was sent
-@arg most    int     requests per window; 0: no limit, nothing is counted
+@arg most    int     requests per window
 @arg window_ms int
 @ok  admitted  label, scopes or -, actor id, created, used, ms until the window ends
 @no  unauthorized
@@ -16,16 +16,13 @@ api_keys/admit: is this key what it says it is, and within its rate limit? Count
 
 local known, label, active, scopes, actor, created = unpack(redis.call('HMGET', record, 'digest', 'label', 'active', 'scopes', 'actor', 'created'))
 if known ~= digest or active ~= '1' then return refuse('unauthorized') end
-local used, left = 0, 0
-if most > 0 then
-  used, left = (redis.call('GET', window) or 0) + 0, redis.call('PTTL', window)
-  if used >= most then
-    return refuse('rate_limit_exceeded', 'retry_after_ms#', math.max(left, 1), 'limit#', most)
-  end
-  used = redis.call('INCR', window)
-  if used == 1 then
-    redis.call('PEXPIRE', window, window_ms)
-    left = window_ms
-  end
+local used, left = (redis.call('GET', window) or 0) + 0, redis.call('PTTL', window)
+if used >= most then
+  return refuse('rate_limit_exceeded', 'retry_after_ms#', math.max(left, 1), 'limit#', most)
+end
+used = redis.call('INCR', window)
+if used == 1 then
+  redis.call('PEXPIRE', window, window_ms)
+  left = window_ms
 end
 return ok('admitted', label, scopes or '-', actor, created, used, left)

@@ -2,6 +2,7 @@
 channels/name_read: which channel a name of a key stands for. With `pin`, retries of one request go to the channel of its first try.
 
 @slot key
+@flags allow-oom
 @key channels hash
 @key pin      string
 @arg name     text

@@ -47,7 +47,7 @@ if mode == 'broadcast' then
   local _, parts = string.gsub(record and record.acks or '', '\31', '')
   if parts >= MOST_ACKS * 3 then return refuse('too_many_acks') end
 else
-  if record and record.state == 'd' and acked and (secret == '' or secret == record.secret) then
+  if record and record.state == 'd' and (secret ~= '' and secret == record.secret and key == record.key or secret == '' and acked) then
     return ok('already_acknowledged', ttl, entry, pack(record))
   end
   if secret ~= '' and not (held(record) and record.secret == secret and record.key == key) then
@@ -56,6 +56,8 @@ else
   end
   if record and record.state == 'd' then return refuse('already_claimed', 'claimed_by', record.name, 'state', 'done') end
   if not held(record) then return refuse('not_claimed') end
+  -- The token of the running lease is proof enough; without one the actor has to be the holder.
+  if secret ~= '' then actor, name = record.actor, record.name end
   if record.actor ~= actor then return refuse('already_claimed', 'claimed_by', record.name, 'state', 'claimed') end
 end
 

@@ -1,11 +1,8 @@
 --[[
 messages/list: a page of live messages after a cursor, oldest first.
 
-A cursor that lies ahead of the channel tells that Redis lost its tail in a failover: numbers given from now on must lie above it, so `last` is
-lifted to it, by 60 s at most. A cursor further ahead gets a gap and what came in the last minute: repeat rather than skip.
-
 @slot channel
-@flags allow-oom
+@flags no-writes
 @key meta     hash
 @key members  hash
 @key log      stream
@@ -15,24 +12,17 @@ lifted to it, by 60 s at most. A cursor further ahead gets a gap and what came i
 @arg cursor   int   messages after this number
 @arg before   int   only messages that expire before this time; 0: all
 @arg limit    int
-@ok  page     ttl µs, rev, mode, last, gap 0|1, next lease end, entries, records, more 0|1
+@ok  page     ttl µs, rev, mode, last, next lease end, entries, records, more 0|1
+@ok  ahead    the cursor lies in the future
 @no  channel_not_found
 @no  channel_access_denied
 ]]
 --- @include lib/answer
 --- @include lib/access
+--- @include lib/ahead
 --- @include lib/page
 --- @include lib/reclaim
 
-local gap = 0
-if cursor > math.max(last, now) then
-  if cursor <= now + 60000000 then
-    last = cursor
-    redis.call('HSET', meta, 'last', int(cursor))
-  else
-    gap, cursor = 1, math.max(now - 60000000, 0)
-  end
-end
 local to = before > 0 and '(' .. sid(math.max(before - ttl, 1)) or '+'
 local entries, more = read_page('XRANGE', '(' .. sid(math.max(cursor, dead, 0)), to, limit)
-return ok('page', ttl, rev, mode, last, gap, next_lease_end(), entries, records_of(entries), more and 1 or 0)
+return ok('page', ttl, rev, mode, last, next_lease_end(), entries, records_of(entries), more and 1 or 0)

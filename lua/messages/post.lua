@@ -49,7 +49,7 @@ if paused == '1' then return refuse('channel_paused', 'retry_after_ms#', 30000) 
 if per_minute and per_minute ~= '' and (redis.call('GET', writes) or 0) + 0 >= per_minute + 0 then
   return refuse('channel_write_rate_exceeded', 'retry_after_ms#', math.max(redis.call('PTTL', writes), 1))
 end
-most = most and most ~= '' and most + 0
+most = most and most ~= '' and math.min(most + 0, cap)
 local length = redis.call('XLEN', log)
 if not most and length >= cap then
   drop_gone()

@@ -15,6 +15,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::http::{Caller, Once};
 use crate::ids::{ActorId, KeyId, Micros};
 use crate::names;
+use crate::store::scripts;
 
 /// Longest actor name, in characters.
 const MAX_NAME: usize = 128;
@@ -147,10 +148,12 @@ async fn by_name(app: &App, caller: &Caller, name: &str, unknown: Unknown) -> Re
     if !is_actor_name(name) {
         return Err(ApiError::new(Code::InvalidActorName).field("actor"));
     }
-    let new = register::New { name, description: "", metadata: "", create: unknown == Unknown::Register };
-    let (id, _) = register::register(app, caller, &new, &Once::none())
-        .await
-        .map_err(|e| if e.code() == Code::ActorNotFound { e.field("actor") } else { e })?;
+    let id = match own_id(app, caller, name).await {
+        Err(e) if e.code() == Code::ActorNotFound && unknown == Unknown::Register => {
+            register::register(app, caller, &register::New::named(name), &Once::none()).await?.0
+        }
+        found => found.map_err(|e| if e.code() == Code::ActorNotFound { e.field("actor") } else { e })?,
+    };
     Ok(Actor { id, name: name.to_owned() })
 }
 
@@ -163,6 +166,8 @@ fn is_actor_name(name: &str) -> bool {
 /// # Errors
 /// `actor_not_found`, or Redis trouble.
 pub(crate) async fn own_id(app: &App, caller: &Caller, name: &str) -> Result<ActorId> {
-    let new = register::New { name, description: "", metadata: "", create: false };
-    register::register(app, caller, &new, &Once::none()).await.map(|(id, _)| id)
+    let slot = app.keys.key(&caller.key);
+    let call = scripts::ACTOR_FIND.on(&slot).key("actors", caller.key.as_str()).arg("name", name);
+    let reply = call.may_send_again(true).run(&app.redis).await?;
+    ActorId::parse(&reply.text(0)?).ok_or_else(|| ApiError::internal("an actor name stands for no actor id"))
 }

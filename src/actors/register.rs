@@ -67,8 +67,13 @@ pub(crate) struct New<'a> {
     pub name: &'a str,
     pub description: &'a str,
     pub metadata: &'a str,
-    /// Whether to make it if it is not there.
-    pub create: bool,
+}
+
+impl<'a> New<'a> {
+    /// Nothing but a name.
+    pub fn named(name: &'a str) -> Self {
+        Self { name, description: "", metadata: "" }
+    }
 }
 
 /// How a registration ended.
@@ -81,12 +86,8 @@ pub(crate) struct Outcome {
 pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Result<Answer> {
     let ask = CreateActor::read(&body.fields)?;
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
-    let new = New {
-        name: &ask.name,
-        description: ask.description.as_deref().unwrap_or(""),
-        metadata: ask.metadata.as_deref().unwrap_or(""),
-        create: true,
-    };
+    let new =
+        New { name: &ask.name, description: ask.description.as_deref().unwrap_or(""), metadata: ask.metadata.as_deref().unwrap_or("") };
     let (id, outcome) = register(&app, &caller, &new, &once).await?;
     let view = read::record(&app, &id).await?.view(&id)?;
     let status = if outcome.created { StatusCode::CREATED } else { StatusCode::OK };
@@ -106,7 +107,6 @@ pub(crate) async fn register(app: &App, caller: &Caller, new: &New<'_>, once: &O
         .arg("id", id.as_str())
         .arg("description", new.description)
         .arg("metadata", new.metadata)
-        .arg("create", if new.create { "1" } else { "" })
         .int("cap", app.settings.max_actors_per_key)
         .int("idem_ms", once.ms)
         .arg("body", &once.body)

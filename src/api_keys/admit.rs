@@ -4,7 +4,7 @@ use crate::actors::Actor;
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::ids::{ActorId, Micros, PresentedKey};
-use crate::store::scripts;
+use crate::store::{Reply, scripts};
 
 /// What is known of an active key.
 #[derive(Clone, Debug)]
@@ -24,24 +24,10 @@ pub struct Admitted {
 /// # Errors
 /// `unauthorized`, `rate_limit_exceeded`, or Redis trouble.
 pub async fn count(app: &App, presented: &PresentedKey) -> Result<Admitted> {
-    if app.settings.rate_limit > 0 { ask(app, presented, app.settings.rate_limit).await } else { look(app, presented).await }
-}
-
-/// Checks the key without counting.
-///
-/// # Errors
-/// `unauthorized`, or Redis trouble.
-pub async fn look(app: &App, presented: &PresentedKey) -> Result<Admitted> {
-    if let Some(known) = app.key_cache.get(presented) {
-        return Ok(known);
+    let limit = app.settings.rate_limit;
+    if limit == 0 {
+        return look(app, presented).await;
     }
-    let epoch = app.key_cache.epoch();
-    let admitted = ask(app, presented, 0).await?;
-    app.key_cache.put(presented, &admitted, epoch);
-    Ok(admitted)
-}
-
-async fn ask(app: &App, presented: &PresentedKey, limit: u64) -> Result<Admitted> {
     let slot = app.keys.key(&presented.id);
     let reply = scripts::KEY_ADMIT
         .on(&slot)
@@ -53,17 +39,32 @@ async fn ask(app: &App, presented: &PresentedKey, limit: u64) -> Result<Admitted
         .may_send_again(true) // at worst a request is counted twice
         .run(&app.redis)
         .await?;
+    Ok(Admitted { remaining: Some(limit.saturating_sub(reply.uint(4)?)), ..decode(&reply)? })
+}
+
+/// Checks the key without counting.
+///
+/// # Errors
+/// `unauthorized`, or Redis trouble.
+pub async fn look(app: &App, presented: &PresentedKey) -> Result<Admitted> {
+    if let Some(known) = app.key_cache.get(presented) {
+        return Ok(known);
+    }
+    let epoch = app.key_cache.epoch();
+    let slot = app.keys.key(&presented.id);
+    let call = scripts::KEY_LOOK.on(&slot).key("record", presented.id.as_str()).arg("digest", &presented.digest);
+    let admitted = decode(&call.may_send_again(true).run(&app.redis).await?)?;
+    app.key_cache.put(presented, &admitted, epoch);
+    Ok(admitted)
+}
+
+/// Values: label, scopes or -, actor id, created.
+fn decode(reply: &Reply) -> Result<Admitted> {
     let label = reply.text(0)?;
     let scopes = match reply.text(1)?.as_str() {
         "-" => None,
         list => Some(list.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect()),
     };
     let actor = ActorId::parse(&reply.text(2)?).ok_or_else(|| ApiError::internal("a key record names no actor"))?;
-    Ok(Admitted {
-        actor: Actor { id: actor, name: label.clone() },
-        label,
-        scopes,
-        created: reply.micros(3)?,
-        remaining: if limit > 0 { Some(limit.saturating_sub(reply.uint(4)?)) } else { None },
-    })
+    Ok(Admitted { actor: Actor { id: actor, name: label.clone() }, label, scopes, created: reply.micros(3)?, remaining: None })
 }

@@ -4,8 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::tell_fleet;
-use crate::app::App;
+use crate::app::{App, tell_of_changed_key};
 use crate::discovery::schema;
 use crate::error::Result;
 use crate::http::{Answer, Caller};
@@ -87,7 +86,7 @@ pub async fn revoke(State(app): State<App>, caller: Caller) -> Result<Answer> {
     let slot = app.keys.key(&caller.key);
     let id = caller.key.as_str();
     let done = scripts::KEY_REVOKE.on(&slot).key("record", id).key("channels", id).key("actors", id).arg("key", id).run(&app.redis).await;
-    tell_fleet(&app, &caller.key).await; // also when the answer was lost: it may have happened
+    tell_of_changed_key(&app, &caller.key).await; // also when the answer was lost: it may have happened
     done?;
     Answer::ok(&RevokedKey { key_id: id.to_owned(), revoked: true })
 }

@@ -43,7 +43,10 @@ pub struct Minting {
 pub async fn handle(State(app): State<App>, _: Admin, body: Body) -> Result<Answer> {
     let enabled =
         body.fields.boolean("enabled", Code::InvalidField)?.ok_or_else(|| wrong(Code::InvalidField, "enabled", "must be true or false"))?;
-    Answer::ok(&Minting { public_minting_enabled: switch(&app, if enabled { "open" } else { "closed" }).await? })
+    let slot = app.keys.mint();
+    let want = if enabled { "open" } else { "closed" };
+    let reply = scripts::KEY_MINTING.on(&slot).arg("want", want).may_send_again(true).run(&app.redis).await?;
+    Answer::ok(&Minting { public_minting_enabled: reply.int(0)? == 1 })
 }
 
 /// Whether public minting is open.
@@ -51,11 +54,7 @@ pub async fn handle(State(app): State<App>, _: Admin, body: Body) -> Result<Answ
 /// # Errors
 /// Redis trouble.
 pub async fn is_open(app: &App) -> Result<bool> {
-    switch(app, "").await
-}
-
-async fn switch(app: &App, want: &str) -> Result<bool> {
     let slot = app.keys.mint();
-    let reply = scripts::KEY_MINTING.on(&slot).arg("want", want).may_send_again(true).run(&app.redis).await?;
+    let reply = scripts::KEY_MINTING_READ.on(&slot).may_send_again(true).run(&app.redis).await?;
     Ok(reply.int(0)? == 1)
 }

@@ -4,8 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::tell_fleet;
-use crate::app::App;
+use crate::app::{App, tell_of_changed_key};
 use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Body, Caller, Fields, Once};
@@ -76,6 +75,6 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
         .may_send_again(true)
         .run(&app.redis)
         .await?;
-    tell_fleet(&app, &caller.key).await;
+    tell_of_changed_key(&app, &caller.key).await;
     Ok(Answer::ok(&KeyScopes { key_id: caller.key.as_str().to_owned(), scopes })?.once(&once, reply.status() == "replayed"))
 }

@@ -49,20 +49,26 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     if !names::is_name(&alias, MAX_NAME) || looks_like_an_id(&alias) {
         return Err(ApiError::new(Code::InvalidAlias).field("alias"));
     }
-    add(&app, &caller, &id, "", &Once::none()).await?;
-    take(&app, &id, &alias).await?;
-    let added = add(&app, &caller, &id, &alias, &once).await;
-    if added.as_ref().is_err_and(|e| e.code().spec().status < 500) {
-        // The right to it was lost in between.
-        let slot = app.keys.alias(&alias);
-        scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
+    // First only whether the caller may, or did already.
+    let mut added = add(&app, &caller, &id, "", &once).await?;
+    if added.status() != "replayed" {
+        let new = take(&app, &id, &alias).await?;
+        added = match add(&app, &caller, &id, &alias, &once).await {
+            Err(e) if new && e.code().spec().status < 500 => {
+                // The right to it was lost in between.
+                let slot = app.keys.alias(&alias);
+                scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
+                return Err(e);
+            }
+            done => done?,
+        };
     }
-    let replayed = added?.status() == "replayed";
     let view = read::record(&app, &caller, &id).await?.view(caller.key.as_str())?;
-    Ok(Answer::created(&view)?.once(&once, replayed))
+    Ok(Answer::created(&view)?.once(&once, added.status() == "replayed"))
 }
 
-async fn take(app: &App, id: &ChannelId, alias: &str) -> Result<()> {
+/// Whether the alias was free before.
+async fn take(app: &App, id: &ChannelId, alias: &str) -> Result<bool> {
     let slot = app.keys.alias(alias);
     let mut instead_of = String::new();
     for _ in 0..2 {
@@ -73,8 +79,10 @@ async fn take(app: &App, id: &ChannelId, alias: &str) -> Result<()> {
             .may_send_again(true)
             .run(&app.redis)
             .await?;
-        if reply.status() == "taken" {
-            return Ok(());
+        match reply.status() {
+            "taken" => return Ok(true),
+            "mine" => return Ok(false),
+            _ => {}
         }
         let holder = ChannelId::parse(&reply.text(0)?);
         match holder {

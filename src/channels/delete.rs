@@ -3,7 +3,7 @@
 use axum::extract::State;
 
 use super::resolve;
-use crate::app::App;
+use crate::app::{App, tell_of_changed_names};
 use crate::error::Result;
 use crate::http::{Answer, Body, Caller, Once, Params};
 use crate::ids::ChannelId;
@@ -47,8 +47,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         for alias in reply.text(1)?.split('\u{1f}').filter(|a| !a.is_empty()) {
             let slot = app.keys.alias(alias);
             scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
-            app.name_cache.forget(&caller.key, alias);
         }
+        tell_of_changed_names(&app).await;
     }
     Ok(Answer::no_content().once(&once, replayed))
 }
@@ -59,7 +59,6 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
 /// Redis trouble.
 pub async fn free_name(app: &App, caller: &Caller, name: &str, id: &ChannelId) -> Result<()> {
     let slot = app.keys.key(&caller.key);
-    app.name_cache.forget(&caller.key, name);
     scripts::CHANNEL_NAME_DROP
         .on(&slot)
         .key("channels", caller.key.as_str())

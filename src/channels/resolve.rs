@@ -26,6 +26,11 @@ impl NameCache {
         Self(Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(1)).build())
     }
 
+    /// For when names were freed elsewhere, or such news may have been missed.
+    pub fn forget_all(&self) {
+        self.0.invalidate_all();
+    }
+
     /// Forgets a word that a change of this replica moved.
     pub fn forget(&self, key: &KeyId, word: &str) {
         self.0.invalidate(&(key.clone(), word.to_owned()));

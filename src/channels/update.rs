@@ -4,7 +4,7 @@ use axum::extract::State;
 use utoipa::ToSchema;
 
 use super::{ChannelView, Record, read, resolve, settings};
-use crate::app::App;
+use crate::app::{App, tell_of_changed_names};
 use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Body, Caller, Fields, Once, Params};
@@ -132,6 +132,7 @@ async fn rename(
     if old != name {
         let unused = if done.is_ok() { &old } else { name };
         super::delete::free_name(app, caller, unused, id).await?;
+        tell_of_changed_names(app).await;
     }
     done
 }

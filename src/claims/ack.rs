@@ -26,7 +26,14 @@ pub static ACK_MESSAGE: Operation = Operation {
     success: (200, Some(schema::of::<ClaimStatus>)),
     also: None,
     scripts: &[&scripts::CLAIM_ACK],
-    refusals: &[Code::InvalidString, Code::InvalidObject, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName],
+    refusals: &[
+        Code::InvalidString,
+        Code::InvalidObject,
+        Code::ActorNotFound,
+        Code::ActorForbidden,
+        Code::InvalidActorName,
+        Code::QuotaExceeded,
+    ],
 };
 
 /// What to send.

@@ -13,7 +13,8 @@ use crate::ids::{KeyId, LeaseToken, MessageId};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::{Reply, scripts};
 
-const REFUSALS: &[Code] = &[Code::InvalidString, Code::InvalidObject, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName];
+const REFUSALS: &[Code] =
+    &[Code::InvalidString, Code::InvalidObject, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName, Code::QuotaExceeded];
 
 pub static CLAIM_MESSAGE: Operation = Operation {
     id: "claimMessage",
@@ -135,7 +136,7 @@ async fn run(app: &App, caller: &Caller, id: &MessageId, body: &Body, lease_s: u
 async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64, once: &Once) -> Result<(Reply, Claimed)> {
     let slot = app.keys.channel(id.channel());
     let secret = LeaseToken::new_secret();
-    let reply = scripts::CLAIM
+    let call = scripts::CLAIM
         .on(&slot)
         .key("idem", &once.name)
         .arg("key", key.as_str())
@@ -145,11 +146,10 @@ async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64
         .int("lease_ms", lease_s * 1000)
         .arg("secret", &secret)
         .int("idem_ms", once.ms)
-        .arg("body", &once.body)
-        .may_send_again(true) // the same secret again is the same claim
-        .run(&app.redis)
-        .await
-        .map_err(of_message)?;
+        .arg("body", &once.body);
+    // The same secret again is the same claim.
+    let call = if once.is_kept() { call.may_send_again(true) } else { call.only_the_replica_may_send_again() };
+    let reply = call.run(&app.redis).await.map_err(of_message)?;
     let claimed = Claimed::read(id, &reply)?;
     Ok((reply, claimed))
 }

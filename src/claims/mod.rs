@@ -136,8 +136,8 @@ async fn detached<T: Send + 'static>(
     undo: impl Fn(&T) -> Vec<Undo> + Send + 'static,
 ) -> Result<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let app = app.clone();
-    tokio::spawn(async move {
+    let (tracker, app) = (app.background.clone(), app.clone());
+    tracker.spawn(async move {
         let claimed = claim.await;
         if let Err(Ok(unheard)) = sender.send(claimed)
             && !may_ask_again

@@ -26,7 +26,7 @@ pub static HEALTH: Operation = Operation {
     request: None,
     success: (200, Some(schema::of::<Health>)),
     also: Some(503),
-    scripts: &[&scripts::KEY_MINTING],
+    scripts: &[&scripts::KEY_MINTING_READ],
     refusals: &[],
 };
 

@@ -123,8 +123,8 @@ codes! {
     CannotRemoveOwner => spec("cannot_remove_owner", 409, "The owner cannot be removed from its own channel.", "Delete the channel instead."),
 
     // Ours
-    OutcomeUnknown => spec("outcome_unknown", 503, "The connection to the store broke before its answer came: the request may or may not have taken effect.", "List from your cursor before you send it again, and send an Idempotency-Key next time."),
-    StorageUnavailable => spec("storage_unavailable", 503, "The store cannot be reached or does not take requests; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again."),
+    OutcomeUnknown => spec("outcome_unknown", 503, "The store's answer got lost: the request may or may not have taken effect.", "Look before you repeat it: list from your cursor, or read what it would have changed. Next time send an Idempotency-Key: then repeating is safe."),
+    StorageUnavailable => spec("storage_unavailable", 503, "The store cannot be reached or did not answer in time.", "Wait `retry_after` seconds (also in Retry-After), then send the same request again: repeating this one is safe."),
     StorageFull => spec("storage_full", 503, "The store is full; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again. Reading and acknowledging may still work."),
     Overloaded => spec("overloaded", 503, "This replica has more work than it can hold; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again."),
     InternalError => spec("internal_error", 500, "Something broke on our side.", "Try again; if it stays, report the request_id to the operator."),

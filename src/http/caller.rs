@@ -23,6 +23,7 @@ pub struct Caller {
     /// The `Idempotency-Key` header, checked.
     pub idempotency_key: Option<HeaderValue>,
     presented: PresentedKey,
+    scope: Option<Scope>,
     checked_at: u64,
 }
 
@@ -34,9 +35,14 @@ impl FromRequestParts<App> for Caller {
         let operation = context.operation().ok_or_else(|| ApiError::internal("a caller was asked for outside an operation"))?;
         let presented = presented_key(&parts.headers).ok_or_else(|| ApiError::new(Code::Unauthorized))?;
         let checked_at = app.key_cache.epoch();
-        let admitted = admit::count(app, &presented).await?;
+        let admitted = admit::count(app, &presented).await.inspect_err(|e| {
+            if e.code() == Code::RateLimitExceeded {
+                context.set_key(&presented.id, Some(0));
+            }
+        })?;
         context.set_key(&presented.id, admitted.remaining);
-        if let Auth::Key(Some(scope)) = operation.auth {
+        let scope = if let Auth::Key(scope) = operation.auth { scope } else { None };
+        if let Some(scope) = scope {
             check_scope(&admitted, scope)?;
         }
         Ok(Self {
@@ -46,18 +52,31 @@ impl FromRequestParts<App> for Caller {
             path: parts.uri.path().to_owned(),
             idempotency_key: once::header(&parts.headers)?,
             presented,
+            scope,
             checked_at,
         })
     }
 }
 
 impl Caller {
+    /// Asks for a further scope, where an operation does more than its name says.
+    ///
+    /// # Errors
+    /// `insufficient_scope`.
+    pub fn require(&self, scope: Scope) -> Result<()> {
+        check_scope(&self.admitted, scope)
+    }
+
     /// Whether the key still is what it was when the request came: for answers given after a wait.
     ///
     /// # Errors
-    /// `unauthorized` when it was revoked meanwhile.
+    /// `unauthorized` when it was revoked meanwhile, `insufficient_scope` when it gave the operation's scope up.
     pub async fn still_admitted(&self, app: &App) -> Result<()> {
-        if app.key_cache.epoch() == self.checked_at { Ok(()) } else { admit::look(app, &self.presented).await.map(|_| ()) }
+        if app.key_cache.epoch() == self.checked_at {
+            return Ok(());
+        }
+        let now = admit::look(app, &self.presented).await?;
+        self.scope.map_or(Ok(()), |scope| check_scope(&now, scope))
     }
 }
 

@@ -34,15 +34,12 @@ pub static LIST_MESSAGES: Operation = Operation {
     request: None,
     success: (200, Some(schema::of::<MessagePage>)),
     also: None,
-    scripts: &[&scripts::MESSAGE_LIST, &scripts::MESSAGE_LIST_UNCLAIMED, &scripts::MESSAGE_LIST_CLAIMED],
+    scripts: &[&scripts::MESSAGE_LIST, &scripts::MESSAGE_LIST_UNCLAIMED, &scripts::MESSAGE_LIST_CLAIMED, &scripts::MESSAGE_LIFT],
     refusals: &[Code::InvalidCursor, Code::InvalidLimit, Code::InvalidStatus, Code::InvalidField],
 };
 
 /// The day from which `since` alone is no longer promised.
 const SINCE_SUNSET: &str = "Wed, 01 Dec 2027 00:00:00 GMT";
-
-/// After a failover that lost more than this, readers start over from here (`lua/messages/list.lua`).
-const LOST_TAIL_US: u64 = 60_000_000;
 
 /// Which messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,36 +118,49 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, quer
 /// # Errors
 /// `channel_not_found`, `channel_access_denied`, or Redis trouble.
 pub async fn read(app: &App, key: &str, channel: &ChannelId, ask: &Ask) -> Result<Read> {
+    let reply = run(app, key, channel, ask, ask.cursor).await?;
+    if reply.status() != "ahead" {
+        return decode(channel, ask, &reply, false);
+    }
+    let lift = lift(app, key, channel, ask.cursor).await?;
+    let restart = if lift.status() == "gap" { Some(lift.micros(0)?) } else { None };
+    let reply = run(app, key, channel, ask, restart.unwrap_or(ask.cursor)).await?;
+    if reply.status() == "ahead" {
+        return Err(ApiError::internal("a cursor lies ahead of a channel that was just lifted to it"));
+    }
+    let mut read = decode(channel, ask, &reply, restart.is_some())?;
+    if let (Some(from), true) = (restart, read.page.data.is_empty()) {
+        // A cursor from a lost future is not given back: the reader would stay blind until time has caught up with it.
+        read.page.next_cursor = Some(from.rfc3339());
+    }
+    Ok(read)
+}
+
+async fn run(app: &App, key: &str, channel: &ChannelId, ask: &Ask, cursor: Micros) -> Result<Reply> {
     let slot = app.keys.channel(channel);
     let script = match ask.status {
         Status::All => &scripts::MESSAGE_LIST,
         Status::Unclaimed => &scripts::MESSAGE_LIST_UNCLAIMED,
         Status::Claimed => &scripts::MESSAGE_LIST_CLAIMED,
     };
-    let reply = script
-        .on(&slot)
-        .arg("key", key)
-        .int("cursor", ask.cursor.0)
-        .int("before", ask.before.0)
-        .int("limit", ask.limit)
-        .may_send_again(true)
-        .run(&app.redis)
-        .await?;
-    decode(channel, ask, &reply)
+    let call = script.on(&slot).arg("key", key).int("cursor", cursor.0).int("before", ask.before.0).int("limit", ask.limit);
+    call.may_send_again(true).run(&app.redis).await
 }
 
-/// Values: ttl µs, rev, mode, last, gap, next lease end, entries, records, more, and for claimed ones how far was looked.
-fn decode(channel: &ChannelId, ask: &Ask, reply: &Reply) -> Result<Read> {
+async fn lift(app: &App, key: &str, channel: &ChannelId, cursor: Micros) -> Result<Reply> {
+    let slot = app.keys.channel(channel);
+    scripts::MESSAGE_LIFT.on(&slot).arg("key", key).int("cursor", cursor.0).may_send_again(true).run(&app.redis).await
+}
+
+/// Values: ttl µs, rev, mode, last, next lease end, entries, records, more, and for claimed ones how far was looked.
+fn decode(channel: &ChannelId, ask: &Ask, reply: &Reply, gap: bool) -> Result<Read> {
     let (ttl, now) = (reply.uint(0)?, reply.now());
-    let found = pairs(reply, 6)?;
+    let found = pairs(reply, 5)?;
     let last_shown = found.last().map(|(m, _)| m.micros);
-    let looked_to = if ask.status == Status::Claimed && reply.int(8)? == 1 { Some(reply.micros(9)?) } else { None };
-    let gap = reply.int(4)? == 1;
-    // A cursor from a lost future is not given back: the reader would stay blind until time has caught up with it.
-    let restart = gap.then(|| Micros(now.0.saturating_sub(LOST_TAIL_US)));
-    let next = looked_to.or(last_shown).or(restart).filter(|n| n.0 > 0).map(Micros::rfc3339).or_else(|| ask.sent.clone());
+    let looked_to = if ask.status == Status::Claimed && reply.int(7)? == 1 { Some(reply.micros(8)?) } else { None };
+    let next = looked_to.or(last_shown).filter(|n| n.0 > 0).map(Micros::rfc3339).or_else(|| ask.sent.clone());
     let data = found.into_iter().map(|(stored, record)| stored.view(channel, record.as_ref(), ttl, now)).collect::<Result<_>>()?;
-    let lease_ends = Some(reply.micros(5)?).filter(|t| t.0 > 0);
+    let lease_ends = Some(reply.micros(4)?).filter(|t| t.0 > 0);
     let page = MessagePage { data, limit: ask.limit, next_cursor: next, gap };
     Ok(Read { page, rev: reply.uint(1)?, last: reply.micros(3)?, now, lease_ends })
 }

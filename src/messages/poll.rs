@@ -82,11 +82,16 @@ async fn hold(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, first: 
         }
         tokio::select! {
             now = place.changed(seen) => seen = now,
-            () = tokio::time::sleep(recheck_delay()) => seen = place.seq(),
+            () = tokio::time::sleep(recheck(ask.status)) => seen = place.seq(),
             () = app.shutdown.signal() => return Ok(nothing(&ask)),
             () = sleep_until(until) => return Ok(nothing(&ask)),
         }
     }
+}
+
+/// A claim wakes nobody, since that would wake all readers of a busy channel for nothing: who waits for claims looks every second.
+fn recheck(status: Status) -> Duration {
+    if status == Status::Claimed { Duration::from_secs(1) } else { recheck_delay() }
 }
 
 /// What is certain for a reader without filters: it has read everything up to the newest message. With a filter older ones may still come.

@@ -56,11 +56,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What the caller is told. An unknown outcome of something that may be sent again is plain unavailability.
-    pub fn into_api_error(self, may_send_again: bool) -> ApiError {
+    /// What the caller is told. An unknown outcome of something that the client may simply repeat is plain unavailability.
+    pub fn into_api_error(self, client_may_repeat: bool) -> ApiError {
         match self {
             Self::NotExecuted(code, cause) => ApiError::new(code).cause(cause),
-            Self::Unknown(cause) if may_send_again => ApiError::new(Code::StorageUnavailable).cause(cause),
+            Self::Unknown(cause) if client_may_repeat => ApiError::new(Code::StorageUnavailable).cause(cause),
             Self::Unknown(cause) => ApiError::new(Code::OutcomeUnknown).cause(cause),
             Self::NoScript => ApiError::new(Code::StorageUnavailable).cause("Redis forgot a script that was just sent"),
             Self::Fault(cause) => ApiError::internal(cause),

@@ -19,7 +19,7 @@ impl Reply {
     /// When the answer is not a list that starts with a word and a time.
     pub fn decode(script: &'static str, value: Value) -> Result<Self, ApiError> {
         let Value::Array(mut values) = value else {
-            return Err(ApiError::internal(format!("{script}: answered no list: {value:?}")));
+            return Err(ApiError::internal(format!("{script}: answered no list")));
         };
         if values.len() < 2 {
             return Err(ApiError::internal(format!("{script}: answered a list without status and time")));

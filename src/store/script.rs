@@ -60,7 +60,15 @@ impl Script {
 
     /// Begins a call on the keys of this slot.
     pub fn on<'a>(&'static self, slot: &'a Slot) -> Call<'a> {
-        Call { script: self, slot, parameters: Vec::new(), args: Vec::new(), rest: Vec::new(), may_send_again: false }
+        Call {
+            script: self,
+            slot,
+            parameters: Vec::new(),
+            args: Vec::new(),
+            rest: Vec::new(),
+            may_send_again: false,
+            client_may_repeat: false,
+        }
     }
 }
 
@@ -172,6 +180,7 @@ pub struct Call<'a> {
     args: Vec<(&'static str, Cow<'a, [u8]>)>,
     rest: Vec<Cow<'a, [u8]>>,
     may_send_again: bool,
+    client_may_repeat: bool,
 }
 
 impl<'a> Call<'a> {
@@ -199,9 +208,16 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Says that sending this twice does no more than once, so that a lost answer may be asked for again.
+    /// Says that doing this twice does no more than once, so that a lost answer may be asked for again: by the replica, and by its client.
     pub fn may_send_again(mut self, yes: bool) -> Self {
-        self.may_send_again = yes;
+        (self.may_send_again, self.client_may_repeat) = (yes, yes);
+        self
+    }
+
+    /// Says that the replica may ask again for a lost answer, since it offers the same secret; its client cannot, and is told that the
+    /// outcome is unknown.
+    pub fn only_the_replica_may_send_again(mut self) -> Self {
+        self.may_send_again = true;
         self
     }
 
@@ -226,8 +242,8 @@ impl<'a> Call<'a> {
         }
         match answer {
             Ok(value) => self.decode(parsed, redis, value),
-            Err(Failure::Fault(text)) => Err(ApiError::internal(parsed.locate(&text)).with("script", self.script.name)),
-            Err(failure) => Err(failure.into_api_error(self.may_send_again)),
+            Err(Failure::Fault(text)) => Err(ApiError::internal(parsed.locate(&text))),
+            Err(failure) => Err(failure.into_api_error(self.client_may_repeat)),
         }
     }
 

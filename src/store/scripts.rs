@@ -15,11 +15,14 @@ macro_rules! scripts {
 scripts! {
     KEY_ADMIT = "api_keys/admit",
     KEY_CREATE = "api_keys/create",
+    KEY_LOOK = "api_keys/look",
+    KEY_MINTING_READ = "api_keys/minting_read",
     KEY_MINT_GATE = "api_keys/mint_gate",
     KEY_MINTING = "api_keys/minting",
     KEY_READ = "api_keys/read",
     KEY_REVOKE = "api_keys/revoke",
     KEY_SET_SCOPES = "api_keys/set_scopes",
+    ACTOR_FIND = "actors/find",
     ACTOR_READ = "actors/read",
     ACTOR_REGISTER = "actors/register",
     CHANNEL_ALIAS_ADD = "channels/alias_add",
@@ -44,6 +47,7 @@ scripts! {
     MEMBER_LIST = "members/list",
     MEMBER_REMOVE = "members/remove",
     MESSAGE_HISTORY = "messages/history",
+    MESSAGE_LIFT = "messages/lift",
     MESSAGE_LIST = "messages/list",
     MESSAGE_LIST_CLAIMED = "messages/list_claimed",
     MESSAGE_LIST_UNCLAIMED = "messages/list_unclaimed",
@@ -60,6 +64,7 @@ macro_rules! pieces {
 
 pieces! {
     "lib/access",
+    "lib/ahead",
     "lib/answer",
     "lib/channel",
     "lib/deadline",

@@ -42,6 +42,7 @@ pub static TASK_CLAIM: Operation = Operation {
         Code::ActorNotFound,
         Code::ActorForbidden,
         Code::InvalidActorName,
+        Code::QuotaExceeded,
     ],
 };
 

@@ -24,7 +24,7 @@ pub static TASK_POST: Operation = Operation {
     tag: "Tasks",
     summary: "Hand a task to one consumer",
     about: "channel is an id, a name of yours, or an alias of a channel you own or are a member of. If it is none of these, an open claimable channel \
-            of that name is created. The answer's `channel` is its id: give that to the consumer.",
+            of that name is created (with scope channels:write). The answer's `channel` is its id: give that to the consumer.",
     auth: Auth::Key(Some(Scope::MessagesWrite)),
     query: &[],
     request: Some(schema::of::<PostTask>),
@@ -42,6 +42,7 @@ pub static TASK_POST: Operation = Operation {
         Code::ActorForbidden,
         Code::InvalidActorName,
         Code::InvalidChannelName,
+        Code::InsufficientScope,
     ],
 };
 
@@ -101,6 +102,7 @@ async fn find_or_create(app: &App, caller: &Caller, word: &str, once: &Once) -> 
 /// The caller's channel of this name, made if there is none; the same one for all retries of a request. An existing channel is taken as
 /// it is: whether it can be claimed, the post decides.
 async fn open_under_name(app: &App, caller: &Caller, name: &str, once: &Once) -> Result<ChannelId> {
+    caller.require(Scope::ChannelsWrite)?; // this makes a channel
     let new = New::claimable(name, app);
     match create::create(app, caller, &new, once).await {
         Ok(made) => Ok(made.id),

@@ -26,7 +26,7 @@ pub static TASK_SUBSCRIBE: Operation = Operation {
     request: Some(schema::of::<Subscribe>),
     success: (200, Some(schema::of::<MessagePage>)),
     also: None,
-    scripts: &[&scripts::MESSAGE_LIST],
+    scripts: &[&scripts::MESSAGE_LIST, &scripts::MESSAGE_LIFT],
     refusals: &[Code::MissingField, Code::InvalidString, Code::InvalidCursor, Code::InvalidLimit, Code::InvalidField],
 };
 
