@@ -1,15 +1,17 @@
 //! Every operation on one page, one row each; below them the layers, outermost first.
 
-use axum::extract::Request;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use axum::handler::Handler;
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use http::{Method, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
-use crate::http::{Context, finish, flood, headers};
+use crate::http::{finish, flood, headers};
 use crate::operation::Operation;
 use crate::{actors, api_keys, channels, claims, discovery, members, messages, tasks};
 
@@ -108,16 +110,21 @@ where
 {
     let method = Method::from_bytes(operation.method.as_bytes()).ok().and_then(|m| MethodFilter::try_from(m).ok());
     let method = method.unwrap_or(MethodFilter::GET); // a wrong word would fail the contract test
-    let name = move |request: Request, next: Next| async move { named(operation, request, next).await };
-    Row { operation, handler: on(method, handler).route_layer(middleware::from_fn(name)) }
+    Row { operation, handler: on(method, handler) }
 }
 
-/// Tells the request which operation it became: its scope is checked where the caller is, its name stands in the log.
-async fn named(operation: &'static Operation, request: Request, next: Next) -> Response {
-    if let Some(context) = request.extensions().get::<Context>() {
-        context.set_operation(operation);
-    }
-    next.run(request).await
+/// The operation that a request to this route is.
+pub fn operation(method: &Method, route: &str) -> Option<&'static Operation> {
+    static BY_ROUTE: LazyLock<HashMap<&'static str, Vec<&'static Operation>>> = LazyLock::new(|| {
+        let mut by_route: HashMap<_, Vec<_>> = HashMap::new();
+        for operation in operations() {
+            by_route.entry(operation.path).or_default().push(operation);
+        }
+        by_route
+    });
+    // HEAD is answered as GET without the body.
+    let method = if *method == Method::HEAD { Method::GET.as_str() } else { method.as_str() };
+    BY_ROUTE.get(route)?.iter().copied().find(|o| o.method == method)
 }
 
 async fn preflight() -> Response {

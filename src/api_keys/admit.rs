@@ -1,5 +1,7 @@
 //! Letting a request in: is the key what it says it is, and within its limit?
 
+use std::sync::Arc;
+
 use crate::actors::Actor;
 use crate::app::App;
 use crate::error::{ApiError, Result};
@@ -15,18 +17,16 @@ pub struct Admitted {
     /// The actor it acts as unless it says otherwise.
     pub actor: Actor,
     pub created: Micros,
-    /// Requests left in the window; None where there is no limit.
-    pub remaining: Option<u64>,
 }
 
-/// Checks the key and counts the request. With a rate limit that is one script in the key's slot; without one the answer may be a second old.
+/// Checks the key and counts the request; answers also how many are left in the window, if that is limited. With a rate limit that is one script in the key's slot; without one the answer may be a second old.
 ///
 /// # Errors
 /// `unauthorized`, `rate_limit_exceeded`, or Redis trouble.
-pub async fn count(app: &App, presented: &PresentedKey) -> Result<Admitted> {
+pub async fn count(app: &App, presented: &PresentedKey) -> Result<(Arc<Admitted>, Option<u64>)> {
     let limit = app.settings.rate_limit;
     if limit == 0 {
-        return look(app, presented).await;
+        return Ok((look(app, presented).await?, None));
     }
     let slot = app.keys.key(&presented.id);
     let reply = scripts::KEY_ADMIT
@@ -39,21 +39,21 @@ pub async fn count(app: &App, presented: &PresentedKey) -> Result<Admitted> {
         .may_send_again(true) // at worst a request is counted twice
         .run(&app.redis)
         .await?;
-    Ok(Admitted { remaining: Some(limit.saturating_sub(reply.uint(4)?)), ..decode(&reply)? })
+    Ok((Arc::new(decode(&reply)?), Some(limit.saturating_sub(reply.uint(4)?))))
 }
 
 /// Checks the key without counting.
 ///
 /// # Errors
 /// `unauthorized`, or Redis trouble.
-pub async fn look(app: &App, presented: &PresentedKey) -> Result<Admitted> {
+pub async fn look(app: &App, presented: &PresentedKey) -> Result<Arc<Admitted>> {
     if let Some(known) = app.key_cache.get(presented) {
         return Ok(known);
     }
     let epoch = app.key_cache.epoch();
     let slot = app.keys.key(&presented.id);
     let call = scripts::KEY_LOOK.on(&slot).key("record", presented.id.as_str()).arg("digest", &presented.digest);
-    let admitted = decode(&call.may_send_again(true).run(&app.redis).await?)?;
+    let admitted = Arc::new(decode(&call.may_send_again(true).run(&app.redis).await?)?);
     app.key_cache.put(presented, &admitted, epoch);
     Ok(admitted)
 }
@@ -66,5 +66,5 @@ fn decode(reply: &Reply) -> Result<Admitted> {
         list => Some(list.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect()),
     };
     let actor = ActorId::parse(&reply.text(2)?).ok_or_else(|| ApiError::internal("a key record names no actor"))?;
-    Ok(Admitted { actor: Actor { id: actor, name: label.clone() }, label, scopes, created: reply.micros(3)?, remaining: None })
+    Ok(Admitted { actor: Actor { id: actor, name: label.clone() }, label, scopes, created: reply.micros(3)? })
 }

@@ -1,5 +1,6 @@
 //! What a replica remembers of keys: for a second, and until another replica says that one changed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const MOST_KEYS: u64 = 100_000;
 
 /// Checked keys by id, with the digest they were checked with.
 pub struct KeyCache {
-    known: Cache<String, (String, Admitted)>,
+    known: Cache<String, (String, Arc<Admitted>)>,
     epoch: AtomicU64,
 }
 
@@ -36,13 +37,13 @@ impl KeyCache {
     }
 
     /// What is known of this very key, secret included.
-    pub fn get(&self, presented: &PresentedKey) -> Option<Admitted> {
+    pub fn get(&self, presented: &PresentedKey) -> Option<Arc<Admitted>> {
         let (digest, admitted) = self.known.get(presented.id.as_str())?;
         bool::from(digest.as_bytes().ct_eq(presented.digest.as_bytes())).then_some(admitted)
     }
 
     /// Remembers what was read, unless something was forgotten since `epoch`, the value from before the read.
-    pub fn put(&self, presented: &PresentedKey, admitted: &Admitted, epoch: u64) {
+    pub fn put(&self, presented: &PresentedKey, admitted: &Arc<Admitted>, epoch: u64) {
         if self.epoch() == epoch {
             self.known.insert(presented.id.as_str().to_owned(), (presented.digest.clone(), admitted.clone()));
             if self.epoch() != epoch {

@@ -1,5 +1,7 @@
 //! Who asks: taken as a parameter by every handler, so that none can forget to ask.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
@@ -17,7 +19,7 @@ use crate::settings::Secret;
 pub struct Caller {
     pub key: KeyId,
     /// What is known of the key.
-    pub admitted: Admitted,
+    pub admitted: Arc<Admitted>,
     pub method: Method,
     pub path: String,
     /// The `Idempotency-Key` header, checked.
@@ -35,12 +37,12 @@ impl FromRequestParts<App> for Caller {
         let operation = context.operation().ok_or_else(|| ApiError::internal("a caller was asked for outside an operation"))?;
         let presented = presented_key(&parts.headers).ok_or_else(|| ApiError::new(Code::Unauthorized))?;
         let checked_at = app.key_cache.epoch();
-        let admitted = admit::count(app, &presented).await.inspect_err(|e| {
+        let (admitted, remaining) = admit::count(app, &presented).await.inspect_err(|e| {
             if e.code() == Code::RateLimitExceeded {
                 context.set_key(&presented.id, Some(0));
             }
         })?;
-        context.set_key(&presented.id, admitted.remaining);
+        context.set_key(&presented.id, remaining);
         let scope = if let Auth::Key(scope) = operation.auth { scope } else { None };
         if let Some(scope) = scope {
             check_scope(&admitted, scope)?;

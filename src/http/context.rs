@@ -19,21 +19,14 @@ struct Inner {
     request_id: String,
     client: IpAddr,
     base_url: String,
-    operation: OnceLock<&'static Operation>,
+    operation: Option<&'static Operation>,
     key: OnceLock<KeyId>,
     remaining: AtomicI64,
 }
 
 impl Context {
-    pub fn new(request_id: String, client: IpAddr, base_url: String) -> Self {
-        Self(Arc::new(Inner {
-            request_id,
-            client,
-            base_url,
-            operation: OnceLock::new(),
-            key: OnceLock::new(),
-            remaining: AtomicI64::new(-1),
-        }))
+    pub fn new(request_id: String, client: IpAddr, base_url: String, operation: Option<&'static Operation>) -> Self {
+        Self(Arc::new(Inner { request_id, client, base_url, operation, key: OnceLock::new(), remaining: AtomicI64::new(-1) }))
     }
 
     pub fn request_id(&self) -> &str {
@@ -50,12 +43,9 @@ impl Context {
         &self.0.base_url
     }
 
+    /// What it asks for; None where the route is no operation of the API.
     pub fn operation(&self) -> Option<&'static Operation> {
-        self.0.operation.get().copied()
-    }
-
-    pub fn set_operation(&self, operation: &'static Operation) {
-        let _ = self.0.operation.set(operation); // set by the one route that matched
+        self.0.operation
     }
 
     pub fn key(&self) -> Option<&KeyId> {

@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use super::{Context, address, headers};
 use crate::app::App;
 use crate::error::{ApiError, Code};
+use crate::router;
 
 /// Wraps every request.
 pub async fn finish(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -20,10 +21,11 @@ pub async fn finish(State(app): State<App>, mut request: Request, next: Next) ->
     let client = address::client_address(peer, request.headers(), &app.settings.trusted_proxies);
     let base_url = address::base_url(peer, request.headers(), &app.settings);
     let https = address::is_https(peer, request.headers(), &app.settings);
-    let context = Context::new(headers::request_id(request.headers()), client, base_url);
     let traceparent = headers::traceparent(request.headers());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let operation = route.as_ref().and_then(|r| router::operation(&method, r.as_str()));
+    let context = Context::new(headers::request_id(request.headers()), client, base_url, operation);
     request.extensions_mut().insert(context.clone());
 
     let _running = app.metrics.request_began();
@@ -42,8 +44,8 @@ pub async fn finish(State(app): State<App>, mut request: Request, next: Next) ->
     }
 
     let elapsed = began.elapsed();
-    let route = route.as_deref().unwrap_or("unmatched");
-    app.metrics.request_ended(method.as_str(), route, response.status().as_u16(), elapsed);
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    app.metrics.request_ended(operation, method.as_str(), route, response.status().as_u16(), elapsed);
     log(&context, method.as_str(), route, response.status(), error.as_ref(), elapsed.as_secs_f64() * 1000.0, &traceparent);
     response
 }

@@ -1,5 +1,7 @@
 //! The headers of every response (protocol, chapter 1).
 
+use std::cell::RefCell;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use rand::Rng;
 
@@ -33,15 +35,25 @@ pub fn add_fixed(headers: &mut HeaderMap, settings: &Settings, https: bool) {
 
 /// Points an agent that sees only this response to the documents.
 pub fn add_links(headers: &mut HeaderMap, base: &str) {
-    let links = [
-        format!("<{base}/openapi.json>; rel=\"service-desc\"; type=\"application/json\""),
-        format!("<{base}/.well-known/ai-manifest.json>; rel=\"ai-manifest\"; type=\"application/json\""),
-    ];
-    for link in links {
-        if let Ok(value) = HeaderValue::from_str(&link) {
-            headers.append("link", value);
-        }
+    thread_local! {
+        /// The links of the last base URL: nearly all requests of an instance have the same one.
+        static LINKS: RefCell<(String, Vec<HeaderValue>)> = const { RefCell::new((String::new(), Vec::new())) };
     }
+    LINKS.with_borrow_mut(|(of, links)| {
+        if of != base {
+            base.clone_into(of);
+            *links = [
+                format!("<{base}/openapi.json>; rel=\"service-desc\"; type=\"application/json\""),
+                format!("<{base}/.well-known/ai-manifest.json>; rel=\"ai-manifest\"; type=\"application/json\""),
+            ]
+            .iter()
+            .filter_map(|link| HeaderValue::from_str(link).ok())
+            .collect();
+        }
+        for link in links.iter() {
+            headers.append("link", link.clone());
+        }
+    });
 }
 
 /// The answer to a CORS preflight on a known path.

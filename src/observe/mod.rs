@@ -1,12 +1,23 @@
 //! What this replica counts. What Redis knows (depth, pending work) is not counted here: every replica would report the same thing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use prometheus::{Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use parking_lot::RwLock;
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+use crate::operation::Operation;
+
+/// An operation's id and a status.
+type OperationAndStatus = (&'static str, u16);
 
 /// The metrics of one replica.
 pub struct Metrics {
     registry: Registry,
+    /// The two metrics of an operation and status, found without putting label texts together for each request.
+    by_operation: RwLock<HashMap<OperationAndStatus, (IntCounter, Histogram)>>,
     requests: IntCounterVec,
     durations: HistogramVec,
     running: IntGauge,
@@ -34,6 +45,7 @@ impl Metrics {
         let seconds = vec![0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
         let metrics = Self {
             registry: Registry::new(),
+            by_operation: RwLock::new(HashMap::new()),
             requests: IntCounterVec::new(
                 Opts::new("backchannel_requests_total", "HTTP requests answered, by method, path template and status."),
                 &["method", "path", "status"],
@@ -82,10 +94,25 @@ impl Metrics {
     }
 
     /// `route` is the path template; every variable segment becomes `{id}`.
-    pub fn request_ended(&self, method: &str, route: &str, status: u16, took: Duration) {
+    pub fn request_ended(&self, operation: Option<&'static Operation>, method: &str, route: &str, status: u16, took: Duration) {
+        let seconds = took.as_secs_f64();
+        // HEAD shares its operation with GET, and is rare.
+        let operation = operation.filter(|o| o.method == method);
+        if let Some(operation) = operation
+            && let Some((count, duration)) = self.by_operation.read().get(&(operation.id, status))
+        {
+            count.inc();
+            duration.observe(seconds);
+            return;
+        }
         let path = template(route);
-        self.requests.with_label_values(&[method, &path, &status.to_string()]).inc();
-        self.durations.with_label_values(&[method, &path]).observe(took.as_secs_f64());
+        let count = self.requests.with_label_values(&[method, &path, &status.to_string()]);
+        let duration = self.durations.with_label_values(&[method, &path]);
+        count.inc();
+        duration.observe(seconds);
+        if let Some(operation) = operation {
+            self.by_operation.write().insert((operation.id, status), (count, duration));
+        }
     }
 
     pub fn wait_began(&self) -> Counted {

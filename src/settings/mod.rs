@@ -167,7 +167,7 @@ settings! {
             "Actors that one key may own.";
         max_members_per_channel: u64 = "MAX_MEMBERS_PER_CHANNEL", "1000", Whole::<u64>::new(1, 1_000_000),
             "Members of one channel.";
-        max_messages_per_channel: u64 = "MAX_MESSAGES_PER_CHANNEL", "1000000", Whole::<u64>::new(1, 1_000_000),
+        max_messages_per_channel: u64 = "MAX_MESSAGES_PER_CHANNEL", "1000000", Whole::<u64>::new(1, 100_000_000),
             "Messages kept in a channel, whatever it asks for; one that names no maximum then refuses posts with quota_exceeded.";
         max_message_bytes: usize = "MAX_MESSAGE_BYTES", "10000", Whole::<usize>::new(1, 1_000_000),
             "Longest content of a message, in bytes of UTF-8.";

@@ -69,7 +69,7 @@ pub const MINT: &[KeyDef] = &[
 /// A global alias; each in a slot of its own.
 pub const ALIAS: &[KeyDef] = &[key("alias", "target", "string", "until its channel is deleted", "a global channel alias → channel id")];
 
-/// Where a script's keys lie: the hash tag and the table of names.
+/// Where a script's keys lie: prefix and hash tag.
 #[derive(Clone, Debug)]
 pub struct Slot {
     head: String,
@@ -129,14 +129,16 @@ impl Keyspace {
 }
 
 impl Slot {
-    /// The full name of a key. None if the table lacks it, or if a parameter is missing or too much.
-    pub fn key(&self, name: &str, parameter: Option<&str>) -> Option<String> {
-        let def = self.table.iter().find(|d| d.name == name)?;
-        match (def.suffix.ends_with(':'), parameter) {
-            (true, Some(p)) => Some(format!("{}{}{p}", self.head, def.suffix)),
-            (false, None) => Some(format!("{}{}", self.head, def.suffix)),
-            _ => None,
+    /// Appends the full name of a key. None if the key is of another kind of slot, or a parameter is missing or too much.
+    pub fn write_key(&self, def: &'static KeyDef, parameter: Option<&str>, text: &mut String) -> Option<()> {
+        let is_ours = self.table.as_ptr_range().contains(&std::ptr::from_ref(def));
+        if !is_ours || def.suffix.ends_with(':') != parameter.is_some() {
+            return None;
         }
+        text.push_str(&self.head);
+        text.push_str(def.suffix);
+        text.push_str(parameter.unwrap_or_default());
+        Some(())
     }
 }
 

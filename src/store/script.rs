@@ -269,20 +269,19 @@ impl<'a> Call<'a> {
         Err(error)
     }
 
-    fn keys(&self, parsed: &Parsed) -> Result<Vec<String>, ApiError> {
-        let parameter = |name: &str| self.parameters.iter().find(|(n, _)| *n == name).map(|(_, p)| p.as_ref());
+    /// The full names of the keys, one after the other in one text, with where each ends.
+    fn keys(&self, parsed: &Parsed) -> Result<Keys, ApiError> {
+        let wrong = |name: &str| ApiError::internal(format!("lua/{}.lua: key {name} cannot be named", self.script.name));
         if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().any(|k| k.name == *n)) {
-            return Err(ApiError::internal(format!("lua/{}.lua declares no key {unknown}", self.script.name)));
+            return Err(wrong(unknown));
         }
-        parsed
-            .keys
-            .iter()
-            .map(|k| {
-                self.slot
-                    .key(k.name, parameter(k.name))
-                    .ok_or_else(|| ApiError::internal(format!("lua/{}.lua: key {} cannot be named", self.script.name, k.name)))
-            })
-            .collect()
+        let mut keys = Keys { text: String::with_capacity(parsed.keys.len() * 48), ends: Vec::with_capacity(parsed.keys.len()) };
+        for &key in &parsed.keys {
+            let parameter = self.parameters.iter().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_ref());
+            self.slot.write_key(key, parameter, &mut keys.text).ok_or_else(|| wrong(key.name))?;
+            keys.ends.push(keys.text.len());
+        }
+        Ok(keys)
     }
 
     fn args(&self, parsed: &Parsed) -> Result<Vec<&[u8]>, ApiError> {
@@ -304,11 +303,19 @@ impl<'a> Call<'a> {
     }
 }
 
-fn command(name: &str, script: &str, keys: &[String], args: &[&[u8]], rest: &[Cow<'_, [u8]>]) -> Cmd {
+/// The names of a call's keys.
+struct Keys {
+    text: String,
+    ends: Vec<usize>,
+}
+
+fn command(name: &str, script: &str, keys: &Keys, args: &[&[u8]], rest: &[Cow<'_, [u8]>]) -> Cmd {
     let mut command = cmd(name);
-    command.arg(script).arg(keys.len());
-    for key in keys {
-        command.arg(key);
+    command.arg(script).arg(keys.ends.len());
+    let mut begin = 0;
+    for &end in &keys.ends {
+        command.arg(&keys.text[begin..end]);
+        begin = end;
     }
     for arg in args {
         command.arg(*arg);
