@@ -41,7 +41,8 @@ if reused then return reused end
 --- @include lib/deadline
 if facts and record then return ok('replayed', ttl, entry, pack(record)) end
 
-local acked = record and string.find('\31' .. record.acks, '\31' .. actor .. '\31', 1, true)
+-- An id is followed by a time; a name that looks like one is not.
+local acked = record and string.find('\31' .. record.acks, '\31' .. actor .. '\31%d')
 if mode == 'broadcast' then
   if acked then return ok('already_acknowledged', ttl, entry, pack(record)) end
   local _, parts = string.gsub(record and record.acks or '', '\31', '')

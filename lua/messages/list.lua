@@ -33,6 +33,6 @@ if cursor > math.max(last, now) then
     gap, cursor = 1, math.max(now - 60000000, 0)
   end
 end
-local to = before > 0 and '(' .. sid(math.max(before - ttl, 0)) or '+'
+local to = before > 0 and '(' .. sid(math.max(before - ttl, 1)) or '+'
 local entries, more = read_page('XRANGE', '(' .. sid(math.max(cursor, dead, 0)), to, limit)
 return ok('page', ttl, rev, mode, last, gap, next_lease_end(), entries, records_of(entries), more and 1 or 0)

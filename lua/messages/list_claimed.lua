@@ -26,7 +26,7 @@ Looks at no more than 500 messages: the page may be short or empty and go on at 
 local LOOK_AT = 500
 local entries, records, bytes, looked = {}, {}, 0, 0
 local from = '(' .. sid(math.max(cursor, dead, 0))
-local to = before > 0 and '(' .. sid(math.max(before - ttl, 0)) or '+'
+local to = before > 0 and '(' .. sid(math.max(before - ttl, 1)) or '+'
 local seen_to, more = 0, mode == 'claimable'
 while more and looked < LOOK_AT do
   local chunk = redis.call('XRANGE', log, from, to, 'COUNT', CHUNK)

@@ -39,7 +39,7 @@ if mode == 'claimable' then
   end
 else
   -- Nobody claims on a broadcast channel: everything is unclaimed.
-  local to = before > 0 and '(' .. sid(math.max(before - ttl, 0)) or '+'
+  local to = before > 0 and '(' .. sid(math.max(before - ttl, 1)) or '+'
   entries, more = read_page('XRANGE', '(' .. sid(math.max(cursor, dead, 0)), to, limit)
 end
 return ok('page', ttl, rev, mode, last, 0, next_lease_end(), entries, records_of(entries), more and 1 or 0)

@@ -11,4 +11,5 @@ pub mod leftovers;
 pub mod process;
 pub mod redis;
 pub mod reply;
+pub mod script;
 pub mod wait;
