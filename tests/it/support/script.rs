@@ -139,6 +139,11 @@ impl Bench {
         ask.run().ok("created");
     }
 
+    /// [`OWNER`] as an active key, without an actor.
+    pub fn active_key(&self) {
+        self.run::<()>(&["HSET", &self.key_of_owner(&format!("key:{OWNER}")), "active", "1", "label", "me"]);
+    }
+
     /// Posts, and returns the message's number.
     pub fn post(&self) -> u64 {
         self.ask("messages/post").run().ok("posted").int(0)
