@@ -29,8 +29,11 @@ use backchannel::store::scripts::ALL;
 
 use crate::support::script::{Bench, on_both, script};
 
+/// Makes a script give each of its answers.
+type Answers = fn(&Bench);
+
 /// Each script, and what makes it give each of its answers.
-const ANSWERS: &[(&str, fn(&Bench))] = &[
+const ANSWERS: &[(&str, Answers)] = &[
     ("actors/read", actors::answers_read),
     ("actors/register", actors::answers_register),
     ("api_keys/admit", api_keys::answers_admit),
@@ -71,12 +74,12 @@ const ANSWERS: &[(&str, fn(&Bench))] = &[
 
 #[test]
 fn every_script_gives_every_answer_of_its_header_and_no_other() {
-    let right = |(name, answers): &&(&str, fn(&Bench))| catch_unwind(|| gives_every_answer(name, *answers)).is_ok();
+    let right = |(name, answers): &&(&str, Answers)| catch_unwind(|| gives_every_answer(name, *answers)).is_ok();
     let wrong: Vec<&str> = ANSWERS.iter().filter(|row| !right(row)).map(|(name, _)| *name).collect();
     assert!(wrong.is_empty(), "{wrong:?}: see above");
 }
 
-fn gives_every_answer(name: &str, answers: fn(&Bench)) {
+fn gives_every_answer(name: &str, answers: Answers) {
     let (_, parsed) = script(name);
     let oks = parsed.oks().iter().map(|word| format!("ok {word}"));
     let refusals = parsed.refusals().iter().map(|code| format!("no {}", code.spec().word));
