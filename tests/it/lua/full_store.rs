@@ -12,7 +12,6 @@ fn a_full_redis_refuses_new_work_whole_and_lets_running_work_end() {
         for n in [acked, released, beaten, given_back] {
             b.claim(n, 60_000);
         }
-        // Each script is known to the server: what is refused is the call, and not the loading.
         redis.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
         let before = b.dump();
         for (name, n) in [("messages/post", 0), ("claims/claim", open), ("claims/next", 0)] {

@@ -40,9 +40,8 @@ fn a_post_writes_the_message_the_index_and_one_deadline() {
         }
         assert_eq!(b.deadline(), ms + (TTL + RETENTION) * 1020 + 60_000);
 
-        let b2 = b;
-        b2.run::<()>(&["HSET", &b.key("meta"), "mode", "broadcast"]);
-        b2.post();
+        b.run::<()>(&["HSET", &b.key("meta"), "mode", "broadcast"]);
+        b.post();
         assert_eq!(b.zset("open"), [n], "nothing of a broadcast channel is claimable");
     });
 }
