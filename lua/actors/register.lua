@@ -2,6 +2,7 @@
 actors/register: the actor of this name under a key; made if it is not there.
 
 @slot key
+@key record      hash  the key: a request that was let in just before it was revoked must not leave an actor without owner
 @key actors      hash  the key's actor names
 @key book        hash  actors by id
 @key idem        string
@@ -17,6 +18,7 @@ actors/register: the actor of this name under a key; made if it is not there.
 @ok  existing  actor id
 @ok  created   actor id
 @ok  replayed  actor id, 1 if the first answer was `created`
+@no  unauthorized
 @no  quota_exceeded
 @no  idempotency_key_reused
 ]]
@@ -32,6 +34,7 @@ if known then
   remember(known, '0')
   return ok('existing', known)
 end
+if redis.call('HGET', record, 'active') ~= '1' then return refuse('unauthorized') end
 if redis.call('HLEN', actors) >= cap then return refuse('quota_exceeded', 'limit', 'actors_per_key', 'value#', cap) end
 redis.call('HSET', actors, name, id)
 redis.call('HSET', book, id, table.concat({ name, key, owner_label, int(now), metadata, description }, '\31'))

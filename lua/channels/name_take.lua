@@ -5,6 +5,7 @@ First of two steps: a crash after it leaves a name without a channel, which read
 this name makes good. With `pin`, retries of one request get the id that its first try got.
 
 @slot key
+@key record    hash    the key: a request that was let in just before it was revoked must not leave names without owner
 @key channels  hash    the key's channel names
 @key pin       string  request → channel id
 @arg name      text
@@ -14,6 +15,7 @@ this name makes good. With `pin`, retries of one request get the id that its fir
 @arg pin_ms    int     0: the request has no Idempotency-Key
 @ok  taken     channel id: the name was free
 @ok  bound     channel id: the name had it before, or this request was pinned to it
+@no  unauthorized
 @no  quota_exceeded
 ]]
 --- @include lib/answer
@@ -25,6 +27,7 @@ if known and known ~= instead_of then
   if pin_ms > 0 then redis.call('SET', pin, known, 'PX', pin_ms) end
   return ok('bound', known)
 end
+if redis.call('HGET', record, 'active') ~= '1' then return refuse('unauthorized') end
 if not known and redis.call('HLEN', channels) >= cap then
   return refuse('quota_exceeded', 'limit', 'channels_per_key', 'value#', cap)
 end

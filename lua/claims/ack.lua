@@ -38,10 +38,10 @@ local MOST_ACKS = 1000
 local facts, reused = seen()
 if reused then return reused end
 --- @include lib/message
---- @include lib/deadline
 if facts and record then return ok('replayed', ttl, entry, pack(record)) end
 
-local acked = record and string.find('\31' .. record.acks, '\31' .. actor .. '\31', 1, true)
+-- An id is followed by a time; a name that looks like one is not.
+local acked = record and string.find('\31' .. record.acks, '\31' .. actor .. '\31%d')
 if mode == 'broadcast' then
   if acked then return ok('already_acknowledged', ttl, entry, pack(record)) end
   local _, parts = string.gsub(record and record.acks or '', '\31', '')
@@ -66,7 +66,6 @@ r.state = mode == 'broadcast' and 'b' or 'd'
 r.lease_until = 0
 r.acks = r.acks .. actor .. '\31' .. int(now) .. '\31' .. name .. '\31'
 redis.call('HSET', claims, int(n), pack(r))
-if redis.call('HLEN', claims) == 1 then dies_with_channel(claims) end
 redis.call('ZREM', leases, int(n))
 remember(int(r.attempt))
 return ok('acknowledged', ttl, entry, pack(r))

@@ -38,7 +38,6 @@ if mode ~= 'claimable' then return refuse('channel_not_claimable') end
 local facts, reused = seen()
 if reused then return reused end
 --- @include lib/message
---- @include lib/deadline
 --- @include lib/wake
 if record then
   if facts and held(record) and record.attempt == facts[1] + 0 then return ok('replayed', ttl, entry, pack(record)) end
@@ -62,10 +61,8 @@ local r = {
 }
 redis.call('ZREM', open, int(n))
 redis.call('HSET', claims, int(n), pack(r))
-if redis.call('HLEN', claims) == 1 then dies_with_channel(claims) end
 if lease_ms > 0 then
   redis.call('ZADD', leases, int(r.lease_until), int(n))
-  if redis.call('ZCARD', leases) == 1 then dies_with_channel(leases) end
   -- The earliest end of all is news for those who wait.
   if redis.call('ZRANGE', leases, 0, 0)[1] == int(n) then wake_up('one') end
 elseif lapsed then

@@ -21,7 +21,6 @@ claims/give_back: undo a claim whose client hung up before the answer, if that v
 --- @include lib/channel
 --- @include lib/number
 --- @include lib/record
---- @include lib/deadline
 --- @include lib/wake
 
 local r = parse(redis.call('HGET', claims, int(n)))
@@ -30,7 +29,6 @@ redis.call('HSET', claims, int(n), open_again(r))
 redis.call('ZREM', leases, int(n))
 if n > dead then
   redis.call('ZADD', open, int(n), int(n))
-  if redis.call('ZCARD', open) == 1 then dies_with_channel(open) end
   wake_up('one')
 end
 return ok('returned')

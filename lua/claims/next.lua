@@ -81,9 +81,7 @@ for i, m in ipairs(taken) do
   if lease_ms > 0 then redis.call('ZADD', leases, int(lease_until), m) end
   kept[#kept + 1], kept[#kept + 2] = m, int(r.attempt)
 end
-if redis.call('HLEN', claims) == #taken then dies_with_channel(claims) end
 if lease_ms > 0 then
-  if redis.call('ZCARD', leases) == #taken then dies_with_channel(leases) end
   if redis.call('ZRANGE', leases, 0, 0)[1] == taken[1] then wake_up('one') end
 end
 remember(unpack(kept))

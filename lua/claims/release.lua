@@ -37,7 +37,6 @@ if mode ~= 'claimable' then return refuse('channel_not_claimable') end
 local facts, reused = seen()
 if reused then return reused end
 --- @include lib/message
---- @include lib/deadline
 --- @include lib/wake
 if facts and record then return ok('replayed', ttl, entry, pack(record)) end
 if secret ~= '' and not (held(record) and record.secret == secret and record.key == key) then
@@ -52,7 +51,6 @@ local text = open_again(record)
 redis.call('HSET', claims, int(n), text)
 redis.call('ZREM', leases, int(n))
 redis.call('ZADD', open, int(n), int(n))
-if redis.call('ZCARD', open) == 1 then dies_with_channel(open) end
 remember(int(record.attempt))
 wake_up('one')
 return ok('released', ttl, entry, text)

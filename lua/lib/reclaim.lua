@@ -1,7 +1,6 @@
 -- Returns messages whose lease ended without an ack to `open`, at most 64 a call. Writes claims, leases, open; returns how many.
 --- @include lib/number
 --- @include lib/record
---- @include lib/deadline
 local function reclaim()
   local ended = redis.call('ZRANGEBYSCORE', leases, '-inf', int(now), 'LIMIT', 0, 64)
   if #ended == 0 then return 0 end
@@ -10,9 +9,7 @@ local function reclaim()
     local r = parse(records[i])
     if r and r.state == 'h' and not held(r) then
       redis.call('HSET', claims, m, open_again(r))
-      if m + 0 > dead and redis.call('ZADD', open, m, m) == 1 and redis.call('ZCARD', open) == 1 then
-        dies_with_channel(open)
-      end
+      if m + 0 > dead then redis.call('ZADD', open, m, m) end
     end
   end
   redis.call('ZREM', leases, unpack(ended))
@@ -20,6 +17,6 @@ local function reclaim()
 end
 -- When the earliest running lease ends (µs), 0 if there is none: waiters read again then.
 local function next_lease_end()
-  local first = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')
+  local first = redis.call('ZRANGEBYSCORE', leases, '-inf', '(+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   return first[2] and first[2] + 0 or 0
 end

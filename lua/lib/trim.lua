@@ -19,6 +19,6 @@ end
 -- What nobody can claim any more, out of the index of the unclaimed.
 local function close_expired()
   if dead <= 0 then return end
-  local expired = redis.call('ZRANGEBYSCORE', open, '-inf', int(dead), 'LIMIT', 0, 64)
+  local expired = redis.call('ZRANGEBYSCORE', open, '(0', int(dead), 'LIMIT', 0, 64)
   if #expired > 0 then redis.call('ZREM', open, unpack(expired)) end
 end

@@ -32,50 +32,52 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @no  idempotency_key_reused
 ]]
 --- @include lib/answer
---- @include lib/once
 --- @include lib/access
---- @include lib/number
---- @include lib/deadline
---- @include lib/trim
---- @include lib/wake
 
-local facts, reused = seen()
-if reused then return reused end
-if facts then return ok('replayed', facts[1] + 0, ttl, mode) end
-if task == '1' and mode ~= 'claimable' then return refuse('channel_not_claimable') end
-
-local paused, most, per_minute = unpack(redis.call('HMGET', meta, 'paused', 'max_messages', 'max_writes_per_minute'))
-if paused == '1' then return refuse('channel_paused', 'retry_after_ms#', 30000) end
-if per_minute and per_minute ~= '' and (redis.call('GET', writes) or 0) + 0 >= per_minute + 0 then
-  return refuse('channel_write_rate_exceeded', 'retry_after_ms#', math.max(redis.call('PTTL', writes), 1))
+if idem_ms > 0 then
+  --- @include lib/once
+  local facts, reused = seen()
+  if reused then return reused end
+  if facts then return ok('replayed', facts[1] + 0, ttl, mode) end
 end
-most = most and most ~= '' and math.min(most + 0, cap)
-local length = redis.call('XLEN', log)
-if not most and length >= cap then
-  drop_gone()
-  length = redis.call('XLEN', log)
-  if length >= cap then return refuse('quota_exceeded', 'limit', 'messages_per_channel', 'value#', cap) end
+if task == '1' and mode ~= 'claimable' then return refuse('channel_not_claimable') end
+if paused == '1' then return refuse('channel_paused', 'retry_after_ms#', 30000) end
+local limited = max_writes and max_writes ~= ''
+if limited and (redis.call('GET', writes) or 0) + 0 >= max_writes + 0 then
+  return refuse('channel_write_rate_exceeded', 'retry_after_ms#', math.max(redis.call('PTTL', writes), 1))
 end
 
 -- Unique and increasing within the channel, also when the clock stands still or a failover set it back.
 local n = math.max(now, last + 1, math.min(floor, now + 60000000))
-redis.call('XADD', log, sid(n), 'h', head, 'c', content, 'm', metadata)
-if mode == 'claimable' then
-  redis.call('ZADD', open, int(n), int(n))
+local id = string.format('%d', n)
+local ring = max_messages and max_messages ~= ''
+local length = redis.call('XLEN', log)
+if not ring and length >= cap then
+  --- @include lib/trim
+  drop_gone()
+  if redis.call('XLEN', log) >= cap then return refuse('quota_exceeded', 'limit', 'messages_per_channel', 'value#', cap) end
 end
-redis.call('HSET', meta, 'last', int(n))
-if length == 0 or deadline * 1000 < n + (ttl + retention) * 1.01 then
+
+redis.call('XADD', log, string.sub(id, 1, -4) .. '-' .. string.sub(id, -3), 'h', head, 'c', content, 'm', metadata)
+if mode == 'claimable' then redis.call('ZADD', open, id, id) end
+redis.call('HSET', meta, 'last', id)
+if deadline * 1000 < n + (ttl + retention) * 1.01 then
+  --- @include lib/deadline
   dies_by(n)
-elseif mode == 'claimable' and redis.call('ZCARD', open) == 1 then
-  dies_with_channel(open)
 end
-if per_minute and per_minute ~= '' and redis.call('INCR', writes) == 1 then redis.call('PEXPIRE', writes, 60000) end
-if most and length + 1 > most then
-  drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(length + 1 - most, 64)))
+if limited and redis.call('INCR', writes) == 1 then redis.call('PEXPIRE', writes, 60000) end
+if ring then
+  --- @include lib/trim
+  local over = length + 1 - math.min(max_messages + 0, cap)
+  if over > 0 then drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64))) end
 elseif n % 16 == 0 then -- now and then: 64 out for 16 in is more than comes in
+  --- @include lib/trim
   drop_gone()
   close_expired()
 end
-remember(int(n))
-wake_up('one')
+if idem_ms > 0 then
+  --- @include lib/once
+  remember(id)
+end
+redis.pcall('SPUBLISH', wake, 'one') -- a lost hint must not fail what is written
 return ok('posted', n, ttl, mode)

@@ -99,6 +99,7 @@ pub(crate) async fn register(app: &App, caller: &Caller, new: &New<'_>, once: &O
     let id = ActorId::generate(&caller.key.slot());
     let reply = scripts::ACTOR_REGISTER
         .on(&slot)
+        .key("record", caller.key.as_str())
         .key("actors", caller.key.as_str())
         .key("idem", &once.name)
         .arg("key", caller.key.as_str())

@@ -163,6 +163,7 @@ async fn take_name(app: &App, caller: &Caller, name: &str, instead_of: &str, onc
     let candidate = ChannelId::generate();
     let reply = scripts::CHANNEL_NAME_TAKE
         .on(&slot)
+        .key("record", caller.key.as_str())
         .key("channels", caller.key.as_str())
         .key("pin", &once.name)
         .arg("name", name)

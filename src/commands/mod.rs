@@ -93,6 +93,8 @@ enum Print {
     Settings,
     /// Every error code, as Markdown (docs/errors.md)
     Errors,
+    /// Every key in Redis, as Markdown (docs/keyspace.md)
+    Keyspace,
     /// A script as Redis gets it
     Script {
         /// Its file in lua/ without the ending, such as claims/claim
@@ -128,6 +130,7 @@ fn run(line: Line) -> Result<()> {
         Some(Command::Healthcheck { url }) => healthcheck::run(&url),
         Some(Command::Print { what: Print::Settings }) => print(&settings_md()),
         Some(Command::Print { what: Print::Errors }) => print(&crate::error::render::errors_md()),
+        Some(Command::Print { what: Print::Keyspace }) => print(&crate::store::keyspace::keyspace_md()),
         Some(Command::Print { what: Print::Script { name } }) => match crate::store::scripts::print(&name) {
             Some(text) => print(&text),
             None => bail!("there is no script {name:?}; scripts are named as in lua/, such as claims/claim"),

@@ -88,10 +88,19 @@ fn parameters(operation: &Operation) -> Value {
     for p in operation.query {
         list.push(json!({ "name": p.name, "in": "query", "required": false, "schema": { "type": p.kind }, "description": p.about }));
     }
-    if operation.writes() && matches!(operation.auth, Auth::Key(_)) {
+    if operation.auth == Auth::Admin {
+        list.push(json!({
+            "name": "X-Admin-Token", "in": "header", "required": true, "schema": { "type": "string" }, "description": "The operator's token.",
+        }));
+    }
+    if operation.writes() {
+        let about = match operation.auth {
+            Auth::Key(_) => "Repeat a request with the same key and body and it takes effect once: for 24 hours you get the first answer.",
+            _ => "Accepted on every write, but without effect here: only answers to an API key are kept.",
+        };
         list.push(json!({
             "name": "Idempotency-Key", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 255 },
-            "description": "Repeat a request with the same key and body and it takes effect once: for 24 hours you get the first answer.",
+            "description": about,
         }));
     }
     Value::Array(list)

@@ -1,5 +1,7 @@
 //! Every key this service writes, declared once: name in scripts, form, type, life, and what it holds.
 
+use std::fmt::Write;
+
 use crate::ids::{ActorId, ChannelId, KeyId, KeySlot};
 
 /// One key of a slot. `{}` of the form is filled with the parameter that the caller names.
@@ -151,4 +153,29 @@ pub fn table(slot: &str) -> Option<&'static [KeyDef]> {
         "alias" => Some(ALIAS),
         _ => None,
     }
+}
+
+/// `docs/keyspace.md`, written from the tables above.
+pub fn keyspace_md() -> String {
+    let mut page = String::from(
+        "# Keys in Redis\n\n\
+         Every key this service writes. `bc:` stands for BACKCHANNEL_KEY_PREFIX; what is in braces chooses the slot, so all keys of one table that\n\
+         share it lie on one node of a cluster. Every key has an owner that ends it, or an expiry. This page is written by\n\
+         `backchannel print keyspace` from the table that scripts are called with.\n",
+    );
+    let slots = [
+        ("A channel", "ch_…", CHANNEL),
+        ("An API key, its label and its actors", "bck_…", KEY),
+        ("Minting", "mint", MINT),
+        ("A global alias", "alias:…", ALIAS),
+    ];
+    for (title, tag, table) in slots {
+        // Writing to a String cannot fail.
+        let _ = write!(page, "\n## {title}\n\n| key | type | life | holds |\n| --- | --- | --- | --- |\n");
+        for def in table {
+            let parameter = if def.suffix.ends_with(':') { "…" } else { "" };
+            let _ = writeln!(page, "| `bc:{{{tag}}}:{}{parameter}` | {} | {} | {} |", def.suffix, def.kind, def.life, def.holds);
+        }
+    }
+    page + "\nOne topic more, outside any slot: `bc:{fleet}:keys-changed`, on which replicas tell each other which API keys changed.\n"
 }

@@ -145,7 +145,7 @@ impl Parsed {
     }
 }
 
-/// Appends a source without its header, with each included piece once, before its first use.
+/// Appends a source without its header, with each included piece once in its scope, before its first use.
 fn expand(name: &str, source: &str, text: &mut String, lines: &mut Vec<(String, usize)>, included: &mut Vec<String>) -> Result<(), String> {
     let mut in_header = source.starts_with("--[[");
     for (i, line) in source.lines().enumerate() {
@@ -155,9 +155,12 @@ fn expand(name: &str, source: &str, text: &mut String, lines: &mut Vec<(String, 
         }
         if let Some(piece) = line.trim().strip_prefix("--- @include ") {
             if !included.iter().any(|p| p == piece) {
-                included.push(piece.to_owned());
                 let (_, body) = LIB.iter().find(|(n, _)| *n == piece).ok_or(format!("no piece {piece}"))?;
-                expand(piece, body, text, lines, included)?;
+                // Indented: the piece's locals live in that block only, so another block may include it again.
+                let mut inside = included.clone();
+                let scope = if line.starts_with(' ') { &mut inside } else { &mut *included };
+                scope.push(piece.to_owned());
+                expand(piece, body, text, lines, scope)?;
             }
             continue;
         }

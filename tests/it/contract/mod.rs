@@ -1,1 +1,7 @@
 //! Documents equal code: the router, the OpenAPI document, the committed files.
+
+mod answers;
+mod codes;
+mod document;
+mod keyspace;
+mod operations;

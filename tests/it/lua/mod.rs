@@ -1,1 +1,98 @@
-//! One file a script: state in, call, reply and the whole keyspace of the slot out.
+//! One file a script, small ones a file a domain: state in, call, reply and the whole keyspace of the slot out.
+//!
+//! Each file has a function `answers…` a script, which makes it give every answer of its header; the table below holds them together.
+
+mod actors;
+mod api_keys;
+mod channel_names;
+mod channels;
+mod claims_ack;
+mod claims_claim;
+mod claims_give_back;
+mod claims_heartbeat;
+mod claims_next;
+mod claims_release;
+mod full_store;
+mod members;
+mod messages_history;
+mod messages_list;
+mod messages_list_claimed;
+mod messages_list_unclaimed;
+mod messages_post;
+mod messages_retract;
+mod no_channel;
+
+use std::collections::BTreeSet;
+use std::panic::catch_unwind;
+
+use backchannel::store::scripts::ALL;
+
+use crate::support::script::{Bench, on_both, script};
+
+/// Makes a script give each of its answers.
+type Answers = fn(&Bench);
+
+/// Each script, and what makes it give each of its answers.
+const ANSWERS: &[(&str, Answers)] = &[
+    ("actors/read", actors::answers_read),
+    ("actors/register", actors::answers_register),
+    ("api_keys/admit", api_keys::answers_admit),
+    ("api_keys/create", api_keys::answers_create),
+    ("api_keys/mint_gate", api_keys::answers_mint_gate),
+    ("api_keys/minting", api_keys::answers_minting),
+    ("api_keys/read", api_keys::answers_read),
+    ("api_keys/revoke", api_keys::answers_revoke),
+    ("api_keys/set_scopes", api_keys::answers_set_scopes),
+    ("channels/alias_add", channel_names::answers_alias_add),
+    ("channels/alias_drop", channel_names::answers_alias_drop),
+    ("channels/alias_read", channel_names::answers_alias_read),
+    ("channels/alias_take", channel_names::answers_alias_take),
+    ("channels/name_drop", channel_names::answers_name_drop),
+    ("channels/name_read", channel_names::answers_name_read),
+    ("channels/name_take", channel_names::answers_name_take),
+    ("channels/create", channels::answers_create),
+    ("channels/delete", channels::answers_delete),
+    ("channels/read", channels::answers_read),
+    ("channels/update", channels::answers_update),
+    ("claims/ack", claims_ack::answers),
+    ("claims/claim", claims_claim::answers),
+    ("claims/give_back", claims_give_back::answers),
+    ("claims/heartbeat", claims_heartbeat::answers),
+    ("claims/next", claims_next::answers),
+    ("claims/release", claims_release::answers),
+    ("members/add", members::answers_add),
+    ("members/check", members::answers_check),
+    ("members/list", members::answers_list),
+    ("members/remove", members::answers_remove),
+    ("messages/history", messages_history::answers),
+    ("messages/list", messages_list::answers),
+    ("messages/list_claimed", messages_list_claimed::answers),
+    ("messages/list_unclaimed", messages_list_unclaimed::answers),
+    ("messages/post", messages_post::answers),
+    ("messages/retract", messages_retract::answers),
+];
+
+#[test]
+fn every_script_gives_every_answer_of_its_header_and_no_other() {
+    let right = |(name, answers): &&(&str, Answers)| catch_unwind(|| gives_every_answer(name, *answers)).is_ok();
+    let wrong: Vec<&str> = ANSWERS.iter().filter(|row| !right(row)).map(|(name, _)| *name).collect();
+    assert!(wrong.is_empty(), "{wrong:?}: see above");
+}
+
+fn gives_every_answer(name: &str, answers: Answers) {
+    let (_, parsed) = script(name);
+    let oks = parsed.oks().iter().map(|word| format!("ok {word}"));
+    let refusals = parsed.refusals().iter().map(|code| format!("no {}", code.spec().word));
+    let declared: BTreeSet<String> = oks.chain(refusals).collect();
+    on_both(|bench| {
+        answers(bench);
+        assert_eq!(bench.heard(name), declared, "lua/{name}.lua: left, what its tests met; right, what its header says");
+    });
+}
+
+#[test]
+fn every_script_is_tested() {
+    let tested: BTreeSet<&str> = ANSWERS.iter().map(|(name, _)| *name).collect();
+    let all: BTreeSet<&str> = ALL.iter().map(|script| script.name()).collect();
+    assert_eq!(tested, all);
+}

@@ -3,6 +3,7 @@
 // Not every helper has its test in every commit; the compiler only sees the ones in use.
 #![allow(dead_code, reason = "a harness offers what the next test needs")]
 
+pub mod answer;
 pub mod client;
 pub mod count;
 pub mod fleet;
@@ -11,4 +12,5 @@ pub mod leftovers;
 pub mod process;
 pub mod redis;
 pub mod reply;
+pub mod script;
 pub mod wait;

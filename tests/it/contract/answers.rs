@@ -1,0 +1,145 @@
+//! The live document is valid OpenAPI 3.1, and what the operations answer has the shape that it declares.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use backchannel::router::operations;
+use serde_json::{Value, json};
+
+use crate::support::client::{Agent, Ask};
+use crate::support::fleet::Fleet;
+
+/// What was answered, by operation.
+#[derive(Default)]
+struct Answers(Vec<Value>);
+
+impl Answers {
+    /// Asks, keeps the answer for the check, and returns its body.
+    async fn keep(&mut self, operation: &str, status: u16, ask: Ask) -> Value {
+        let reply = ask.await.has_status(status);
+        self.0.push(json!({ "operation": operation, "status": status, "body": reply.body }));
+        reply.body
+    }
+}
+
+/// Runs openapi.py over the document and the answers; fails the test with what it says.
+fn check(document: &Value, answers: &Answers) {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut child = Command::new(repository.join(".venv/bin/python"))
+        .arg(repository.join("tests/it/contract/openapi.py"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("run `make test`, or scripts/install-python.sh alone");
+    let given = json!({ "document": document, "answers": answers.0 }).to_string();
+    child.stdin.take().expect("it is piped").write_all(given.as_bytes()).expect("openapi.py reads");
+    let output = child.wait_with_output().expect("openapi.py ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+async fn keys_and_actors(agent: &Agent, fleet: &Fleet, answers: &mut Answers) {
+    let client = fleet.client();
+    let label = format!("fresh-{}", agent.label);
+    let issued = answers.keep("issueKey", 201, client.post("/v1/keys", json!({ "agent_label": label }))).await;
+    let fresh = client.with_key(issued["key"].as_str().expect("a key"));
+    answers.keep("keysMe", 200, fresh.get("/v1/keys/me")).await;
+    answers.keep("setKeyScopes", 200, fresh.put("/v1/keys/me/scopes", json!({ "scopes": ["channels:read"] }))).await;
+    answers.keep("keysMe", 200, fresh.get("/v1/keys/me")).await;
+    answers.keep("keysMe", 401, client.get("/v1/keys/me")).await;
+    answers.keep("deleteKeysMe", 200, fresh.delete("/v1/keys/me")).await;
+    let minting = client.post("/v1/admin/minting", json!({ "enabled": true })).header("X-Admin-Token", "operator");
+    answers.keep("adminSetMinting", 200, minting).await;
+    let fields = json!({ "name": "worker-1", "description": "d", "metadata": { "a": [1] } });
+    let actor = answers.keep("createActor", 201, agent.post("/v1/actors", fields.clone())).await;
+    answers.keep("createActor", 200, agent.post("/v1/actors", fields)).await;
+    answers.keep("getActor", 200, agent.get(&format!("/v1/actors/{}", actor["id"].as_str().expect("an id")))).await;
+    answers.keep("health", 200, client.get("/health")).await;
+}
+
+async fn channels_and_members(agent: &Agent, other: &Agent, answers: &mut Answers) -> String {
+    let related = agent.channel("broadcast").await;
+    let fields = json!({ "name": "tasks", "mode": "claimable", "related_channels": [related], "max_messages": 100, "pinned_message": "p",
+        "webhook_url": "https://example.invalid/hook", "metadata_schema": { "type": "object" } });
+    let channel = answers.keep("createChannel", 201, agent.post("/v1/channels", fields.clone())).await;
+    answers.keep("createChannel", 200, agent.post("/v1/channels", fields)).await;
+    let id = channel["id"].as_str().expect("an id").to_owned();
+    let path = format!("/v1/channels/{id}");
+    answers.keep("getChannel", 200, agent.get(&path)).await;
+    answers.keep("getChannel", 200, other.get(&path)).await;
+    answers.keep("updateChannel", 200, agent.patch(&path, json!({ "description": "new" }))).await;
+    let alias = json!({ "alias": format!("alias-{}", agent.label) });
+    answers.keep("createChannelAlias", 201, agent.post(&format!("{path}/aliases"), alias)).await;
+    answers.keep("addChannelMember", 201, agent.post(&format!("{path}/members"), json!({ "key_id": other.key_id }))).await;
+    answers.keep("listChannelMembers", 200, agent.get(&format!("{path}/members"))).await;
+    answers.keep("removeChannelMember", 200, agent.delete(&format!("{path}/members/{}", other.key_id))).await;
+    answers.keep("deleteChannel", 403, other.delete(&path)).await;
+    id
+}
+
+async fn messages_and_claims(agent: &Agent, other: &Agent, channel: &str, answers: &mut Answers) {
+    let body = json!({ "content": "one", "metadata": { "n": 1 } });
+    let posted = answers.keep("createMessage", 201, agent.post_to(channel, body)).await;
+    let first = posted["message"]["id"].as_str().expect("an id").to_owned();
+    let labelled = answers.keep("createMessage", 201, agent.post_to(channel, json!({ "content": "two", "actor_label": "me" }))).await;
+    let second = labelled["message"]["id"].as_str().expect("an id").to_owned();
+    answers.keep("createMessage", 422, agent.post_to(channel, json!({}))).await;
+    let leased = answers.keep("claimMessageWithLease", 200, other.claim_with_lease(&first, 60)).await;
+    let token = leased["lease_token"].as_str().expect("a token");
+    answers.keep("heartbeatLease", 200, other.heartbeat(token, 60)).await;
+    answers.keep("claimMessage", 409, agent.claim(&first)).await;
+    answers.keep("ackMessage", 200, other.ack(&first)).await;
+    answers.keep("ackMessage", 200, other.ack(&first)).await;
+    answers.keep("claimMessage", 200, other.claim(&second)).await;
+    answers.keep("releaseMessage", 200, other.release(&second)).await;
+    answers.keep("listMessages", 200, agent.list(channel, "limit=10")).await;
+    answers.keep("deleteMessage", 200, agent.delete(&format!("/v1/messages/{second}"))).await;
+    answers.keep("listChannelHistory", 200, agent.get(&format!("/v1/channels/{channel}/history"))).await;
+}
+
+async fn tasks(agent: &Agent, other: &Agent, channel: &str, answers: &mut Answers) {
+    for _ in 0..4 {
+        answers.keep("taskPost", 201, agent.post("/v1/tasks/post", json!({ "channel": channel, "content": "t" }))).await;
+    }
+    answers.keep("taskClaim", 200, other.claim_next(channel, json!({}))).await;
+    answers.keep("taskClaim", 200, other.claim_next(channel, json!({ "lease_seconds": 60, "max": 2 }))).await;
+    answers.keep("taskClaim", 200, other.claim_next(channel, json!({ "max": 2 }))).await;
+    answers.keep("taskClaim", 200, other.claim_next(channel, json!({}))).await;
+    answers.keep("taskSubscribe", 200, other.post("/v1/tasks/subscribe", json!({ "channel": channel }))).await;
+    let news = agent.channel("broadcast").await;
+    answers.keep("taskBroadcast", 201, agent.post("/v1/tasks/broadcast", json!({ "channel": news, "content": "n" }))).await;
+    answers.keep("deleteChannel", 204, agent.delete(&format!("/v1/channels/{news}"))).await;
+}
+
+/// Everything an expired message has that a live one has not.
+async fn history(agent: &Agent, answers: &mut Answers) {
+    let channel = agent.channel_with(json!({ "mode": "claimable", "ttl_seconds": 1 })).await;
+    let message = agent.post_message(&channel, "gone soon").await;
+    let path = format!("/v1/channels/{channel}/history");
+    crate::support::wait::eventually("the message expires", std::time::Duration::from_secs(20), || async {
+        agent.get(&path).await.ok(200)["data"].as_array().is_some_and(|d| d.len() == 1)
+    })
+    .await;
+    answers.keep("listChannelHistory", 200, agent.get(&path)).await;
+    answers.keep("claimMessage", 410, agent.claim(&message)).await;
+}
+
+#[tokio::test]
+async fn the_live_document_is_valid_and_every_operation_answers_what_it_declares() {
+    let fleet = Fleet::builder().env("BACKCHANNEL_ADMIN_TOKEN", "operator").start().await;
+    let document = fleet.client().get("/openapi.json").await.ok(200);
+    let (agent, other) = (fleet.agent("owner").await, fleet.agent("worker").await);
+    let mut answers = Answers::default();
+    keys_and_actors(&agent, &fleet, &mut answers).await;
+    let channel = channels_and_members(&agent, &other, &mut answers).await;
+    messages_and_claims(&agent, &other, &channel, &mut answers).await;
+    tasks(&agent, &other, &channel, &mut answers).await;
+    history(&agent, &mut answers).await;
+
+    let met: BTreeSet<&str> =
+        answers.0.iter().filter(|a| a["status"].as_u64() < Some(400)).filter_map(|a| a["operation"].as_str()).collect();
+    assert_eq!(met, operations().iter().map(|o| o.id).collect(), "left: called here; right: the router");
+    check(&document, &answers);
+    fleet.finish().await;
+}

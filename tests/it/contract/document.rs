@@ -1,0 +1,63 @@
+//! The OpenAPI document hangs together, and has what the protocol page asks of it.
+
+use std::collections::HashSet;
+
+use backchannel::discovery::openapi::document_json;
+use backchannel::router::operations;
+use serde_json::Value;
+
+fn document() -> Value {
+    serde_json::from_str(&document_json()).expect("JSON")
+}
+
+/// Every operation with `METHOD path`.
+fn each(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    paths.iter().flat_map(|(path, all)| all.as_object().into_iter().flatten().map(move |(m, o)| (format!("{m} {path}"), o))).collect()
+}
+
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|v| references(v, found));
+        }
+        Value::Array(list) => list.iter().for_each(|v| references(v, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_and_the_router_have_the_same_operations_each_once() {
+    let document = document();
+    let ids: HashSet<&str> = each(&document).iter().filter_map(|(_, o)| o["operationId"].as_str()).collect();
+    let rows = operations();
+    assert_eq!(ids, rows.iter().map(|o| o.id).collect());
+    assert_eq!((ids.len(), each(&document).len()), (rows.len(), rows.len()), "no id twice, no path twice");
+}
+
+#[test]
+fn references_resolve_and_each_answer_is_described() {
+    let document = document();
+    let mut all = Vec::new();
+    references(&document, &mut all);
+    for reference in &all {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
+    assert!(all.len() > 100);
+    for (name, operation) in each(&document) {
+        for (status, response) in operation["responses"].as_object().expect("responses") {
+            assert!(response["description"].as_str().is_some_and(|d| d.len() > 5), "{name} {status}");
+            let has_body = response["content"]["application/json"]["schema"]["$ref"].is_string();
+            assert_eq!(has_body, status != "204", "{name} {status}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_that_takes_effect_declares_the_idempotency_key() {
+    for (name, operation) in each(&document()) {
+        let declared = operation["parameters"].as_array().expect("a list").iter().any(|p| p["name"] == "Idempotency-Key");
+        assert_eq!(declared, !name.starts_with("get "), "{name}");
+    }
+}

@@ -1,0 +1,145 @@
+//! lua/api_keys/*.lua
+
+use crate::support::script::{ACTOR, Bench, CHANNEL, OTHER_ACTOR, OWNER, START, on_both};
+
+const SECOND_KEY: &str = "bck_oooooooooooooooobbbbbbbbbb";
+
+fn minted(b: &Bench) {
+    b.ask("api_keys/create").run().ok("created");
+}
+
+pub fn answers_create(b: &Bench) {
+    minted(b);
+    b.ask("api_keys/create").on("record", SECOND_KEY).with("key", SECOND_KEY).run().no("label_in_use");
+}
+
+pub fn answers_admit(b: &Bench) {
+    let admit = || b.ask("api_keys/admit");
+    admit().run().no("unauthorized");
+    minted(b);
+    let admitted = admit().run().ok("admitted").wrote_nothing();
+    let texts: Vec<String> = (0..6).map(|i| admitted.text(i)).collect();
+    assert_eq!(texts, ["me", "-", ACTOR, &START.to_string(), "0", "0"]);
+    admit().with("digest", "d2").run().no("unauthorized");
+    for used in 1..=2 {
+        let admitted = admit().with("most", 2).run().ok("admitted");
+        assert_eq!(admitted.int(4), used);
+        assert!((1..=60_000).contains(&admitted.int(5)), "{admitted:?}");
+    }
+    let refused = admit().with("most", 2).run().no("rate_limit_exceeded");
+    let wait: u64 = refused.detail("retry_after_ms#").parse().expect("a number");
+    assert!((1..=60_000).contains(&wait) && refused.detail("limit#") == "2", "{refused:?}");
+}
+
+pub fn answers_mint_gate(b: &Bench) {
+    let gate = |ip: &str| b.ask("api_keys/mint_gate").on("window", ip).with("most", 1).run();
+    gate("10.0.0.1").ok("open");
+    let wait: u64 = gate("10.0.0.1").no("rate_limit_exceeded").detail("retry_after_ms#").parse().expect("a number");
+    assert!((1..=60_000).contains(&wait), "{wait}");
+    gate("10.0.0.2").ok("open");
+    b.ask("api_keys/mint_gate").with("most", 0).run().ok("open").wrote_nothing();
+    b.ask("api_keys/minting").with("want", "closed").run().ok("minting");
+    gate("10.0.0.3").no("minting_closed");
+}
+
+pub fn answers_minting(b: &Bench) {
+    let minting = |want: &str| b.ask("api_keys/minting").with("want", want).run().ok("minting").int(0);
+    assert_eq!((minting(""), minting("closed"), minting(""), minting("open"), minting("")), (1, 0, 0, 1, 1));
+    assert_eq!(b.dump(), "");
+}
+
+pub fn answers_read(b: &Bench) {
+    b.ask("api_keys/read").run().no("key_not_found");
+    minted(b);
+    assert_eq!(b.ask("api_keys/read").run().ok("active").wrote_nothing().text(0), "me");
+    b.ask("api_keys/revoke").run().ok("revoked");
+    b.ask("api_keys/read").run().no("key_not_found");
+}
+
+pub fn answers_revoke(b: &Bench) {
+    b.ask("api_keys/revoke").run().no("unauthorized");
+    minted(b);
+    b.ask("api_keys/revoke").run().ok("revoked");
+    b.ask("api_keys/revoke").run().no("unauthorized");
+}
+
+pub fn answers_set_scopes(b: &Bench) {
+    let set = |scopes: &str| b.ask("api_keys/set_scopes").with("scopes", scopes);
+    set("channels:read").run().no("unauthorized");
+    minted(b);
+    set("channels:read,messages:read").once("r").run().ok("set");
+    set("channels:read,messages:read").once("r").run().ok("replayed").wrote_nothing();
+    set("channels:read").once("r").with("body", "another").run().no("idempotency_key_reused");
+    let refused = set("channels:read,messages:write").run().no("invalid_scope");
+    assert_eq!((refused.detail("scope").as_str(), refused.detail("granted").as_str()), ("messages:write", "channels:read,messages:read"));
+}
+
+#[test]
+fn a_minted_key_is_a_record_a_label_and_an_actor_and_nothing_secret() {
+    on_both(|b| {
+        minted(b);
+        let expected = format!(
+            "{} hash kept\n  me = {ACTOR}\n{} hash kept\n  {ACTOR} = me\u{1f}{OWNER}\u{1f}me\u{1f}{START}\u{1f}\u{1f}\n\
+             {} hash kept\n  active = 1\n  actor = {ACTOR}\n  created = {START}\n  digest = d1\n  label = me\n{} hash kept\n  me = {OWNER}\n",
+            b.key_of_owner(&format!("actors:{OWNER}")),
+            b.key_of_owner("book"),
+            b.key_of_owner(&format!("key:{OWNER}")),
+            b.key_of_owner("labels"),
+        );
+        assert_eq!(b.dump(), expected);
+    });
+}
+
+#[test]
+fn a_revoked_key_leaves_only_what_expires_and_its_label_is_free() {
+    on_both(|b| {
+        minted(b);
+        b.ask("actors/register").with("id", OTHER_ACTOR).run().ok("created");
+        b.ask("channels/name_take").run().ok("taken");
+        b.ask("api_keys/admit").with("most", 5).run().ok("admitted");
+        let revoked = b.ask("api_keys/revoke").run().ok("revoked");
+        assert!(!revoked.after.contains(" kept"), "{}", revoked.after);
+        assert!(!revoked.after.contains(ACTOR) || revoked.after.contains(&format!("actor = {ACTOR}")), "{}", revoked.after);
+        assert!(revoked.after.contains(CHANNEL), "which channels it had can be read for 30 days:\n{}", revoked.after);
+        b.ask("api_keys/admit").run().no("unauthorized");
+        // A request that was let in before the revocation leaves nothing that nobody would end.
+        b.ask("actors/register").with("name", "late").run().no("unauthorized");
+        b.ask("channels/name_take").with("name", "late").run().no("unauthorized");
+        b.ask("api_keys/create").on("record", SECOND_KEY).on("actors", SECOND_KEY).with("key", SECOND_KEY).run().ok("created");
+        b.ask("api_keys/read").on("record", SECOND_KEY).run().ok("active");
+        // A late second revocation of the first does not free the label of the second.
+        b.ask("api_keys/revoke").run().no("unauthorized");
+        assert!(b.dump().contains(&format!("  me = {SECOND_KEY}\n")), "{}", b.dump());
+    });
+}
+
+#[test]
+fn a_refused_request_is_not_counted_and_a_window_ends_by_itself() {
+    on_both(|b| {
+        minted(b);
+        let window = b.key_of_owner(&format!("window:{OWNER}"));
+        b.ask("api_keys/admit").with("most", 1).run().ok("admitted");
+        b.ask("api_keys/admit").with("most", 1).run().no("rate_limit_exceeded");
+        b.ask("api_keys/admit").with("most", 1).with("digest", "d2").run().no("unauthorized");
+        assert_eq!(b.run::<u64>(&["GET", &window]), 1);
+        b.run::<()>(&["DEL", &window]);
+        b.ask("api_keys/admit").with("most", 1).run().ok("admitted");
+    });
+}
+
+#[test]
+fn scopes_are_only_ever_narrowed_and_none_is_not_all() {
+    on_both(|b| {
+        minted(b);
+        let set = |scopes: &str| b.ask("api_keys/set_scopes").with("scopes", scopes).run();
+        let scopes = || b.ask("api_keys/admit").run().ok("admitted").text(1);
+        assert_eq!(scopes(), "-");
+        set("channels:read,messages:read").ok("set");
+        set("messages:read").ok("set");
+        set("channels:read,messages:read").no("invalid_scope");
+        set("messages:rea").no("invalid_scope");
+        set("").ok("set");
+        assert_eq!(scopes(), "");
+        set("messages:read").no("invalid_scope");
+    });
+}

@@ -1,0 +1,71 @@
+//! lua/members/add.lua, check.lua, list.lua, remove.lua
+
+use crate::support::script::{Bench, OWNER, SECOND, START, STRANGER, on_both};
+
+const THIRD: &str = "bck_ttttttttttttttttaaaaaaaaaa";
+
+pub fn answers_add(b: &Bench) {
+    let add = || b.ask("members/add");
+    add().run().no("channel_not_found");
+    b.channel(&[("access", "restricted")]);
+    add().with("key", STRANGER).run().no("channel_access_denied");
+    let added = add().once("r").run().ok("added");
+    assert_eq!((added.int(0), added.text(1)), (START, String::new()));
+    b.pass(SECOND);
+    let replayed = add().once("r").run().ok("replayed").wrote_nothing();
+    assert_eq!((replayed.int(0), replayed.text(1)), (START, String::new()));
+    add().once("r").with("body", "another").run().no("idempotency_key_reused");
+    assert_eq!(add().run().ok("added").wrote_nothing().int(0), START, "again changes nothing");
+    add().with("key", STRANGER).run().no("forbidden");
+    add().with("member", THIRD).with("cap", 2).run().no("quota_exceeded");
+    add().with("cap", 2).run().ok("added").wrote_nothing();
+}
+
+pub fn answers_check(b: &Bench) {
+    let check = |key: &str| b.ask("members/check").with("key", key).run();
+    check(OWNER).no("channel_not_found");
+    b.channel(&[]);
+    check(OWNER).ok("member").wrote_nothing();
+    check(STRANGER).ok("stranger").wrote_nothing();
+    b.ask("members/add").run().ok("added");
+    check(STRANGER).ok("member");
+}
+
+pub fn answers_list(b: &Bench) {
+    b.ask("members/list").run().no("channel_not_found");
+    b.channel(&[("access", "restricted")]);
+    b.ask("members/list").with("key", STRANGER).run().no("channel_access_denied");
+    b.ask("members/add").run().ok("added");
+    b.ask("members/list").with("key", STRANGER).run().no("forbidden");
+    let mut list = b.ask("members/list").run().ok("members").wrote_nothing().texts(0);
+    list.sort();
+    assert_eq!(list, [format!("{START}\u{1f}"), format!("{START}\u{1f}"), OWNER.into(), STRANGER.into()]);
+}
+
+pub fn answers_remove(b: &Bench) {
+    let remove = || b.ask("members/remove");
+    remove().run().no("channel_not_found");
+    b.channel(&[("access", "restricted")]);
+    remove().with("key", STRANGER).run().no("channel_access_denied");
+    remove().run().no("member_not_found");
+    b.ask("members/add").run().ok("added");
+    remove().with("key", STRANGER).run().no("forbidden");
+    remove().with("member", OWNER).run().no("cannot_remove_owner");
+    remove().once("r").run().ok("removed").woke(&["all"]);
+    remove().once("r").run().ok("replayed").wrote_nothing();
+    remove().once("r").with("body", "another").run().no("idempotency_key_reused");
+}
+
+#[test]
+fn a_member_may_until_it_is_removed_and_then_waiters_ask_again() {
+    on_both(|b| {
+        b.channel(&[("access", "restricted")]);
+        let list = || b.ask("messages/list").with("key", STRANGER).run();
+        list().no("channel_access_denied");
+        b.ask("members/add").run().ok("added");
+        let rev = list().ok("page").int(1);
+        b.ask("members/remove").run().ok("removed");
+        list().no("channel_access_denied");
+        assert_eq!(b.ask("messages/list").run().ok("page").int(1), rev + 1);
+    });
+}

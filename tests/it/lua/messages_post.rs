@@ -1,0 +1,191 @@
+//! lua/messages/post.lua
+
+use crate::support::script::{Bench, CONTENT, RETENTION, SECOND, START, STRANGER, TTL, on_both};
+
+const POST: &str = "messages/post";
+
+pub fn answers(b: &Bench) {
+    b.ask(POST).run().no("channel_not_found");
+    b.channel(&[("access", "restricted"), ("mode", "broadcast")]);
+    b.ask(POST).with("key", STRANGER).run().no("channel_access_denied");
+    b.ask(POST).with("task", "1").run().no("channel_not_claimable");
+    let set = |field: &str, value: &str| b.run::<()>(&["HSET", &b.key("meta"), field, value]);
+    set("paused", "1");
+    assert_eq!(b.ask(POST).run().no("channel_paused").detail("retry_after_ms#"), "30000");
+    set("paused", "0");
+    let posted = b.ask(POST).once("r").run().ok("posted").woke(&["one"]);
+    let replayed = b.ask(POST).once("r").run().ok("replayed").wrote_nothing();
+    assert_eq!((replayed.int(0), replayed.int(1), replayed.text(2)), (posted.int(0), TTL * SECOND, "broadcast".into()));
+    b.ask(POST).once("r").with("body", "another").run().no("idempotency_key_reused");
+    assert_eq!(b.ask(POST).with("cap", 1).run().no("quota_exceeded").detail("value#"), "1");
+    set("max_writes_per_minute", "2");
+    b.post();
+    b.post();
+    let refused = b.ask(POST).run().no("channel_write_rate_exceeded");
+    let wait: u64 = refused.detail("retry_after_ms#").parse().expect("a number");
+    assert!((1..=60_000).contains(&wait), "{wait}");
+}
+
+#[test]
+fn a_post_writes_the_message_the_index_and_one_deadline() {
+    on_both(|b| {
+        b.channel(&[]);
+        let posted = b.ask(POST).with("metadata", "{\"a\":1.0}").run().ok("posted").woke(&["one"]);
+        let (n, ms) = (START, START / 1000);
+        assert_eq!((posted.int(0), posted.int(1), posted.text(2)), (n, TTL * SECOND, "claimable".into()));
+        let log = "h=bck_ooooooooooooooooaaaaaaaaaa\u{1f}act_ooooooooooooooooaaaaaaaaaa\u{1f}worker\u{1f}";
+        for line in [format!("log stream expires\n  {ms}-0 {log} c={CONTENT} m={{\"a\":1.0}}\n"), format!("open zset expires\n  {n} {n}\n")]
+        {
+            assert!(posted.after.contains(&line), "no {line:?} in\n{}", posted.after);
+        }
+        assert_eq!(b.deadline(), ms + (TTL + RETENTION) * 1020 + 60_000);
+
+        b.run::<()>(&["HSET", &b.key("meta"), "mode", "broadcast"]);
+        b.post();
+        assert_eq!(b.zset("open"), [n], "nothing of a broadcast channel is claimable");
+    });
+}
+
+#[test]
+fn numbers_are_unique_and_increase_when_the_clock_stands_still_or_goes_back() {
+    on_both(|b| {
+        b.channel(&[]);
+        assert_eq!(b.post_many(3), [START, START + 1, START + 2]);
+        b.at(START - 3600 * SECOND);
+        assert_eq!(b.post(), START + 3);
+        b.at(START + SECOND);
+        assert_eq!(b.post(), START + SECOND);
+    });
+}
+
+#[test]
+fn the_floor_lifts_a_number_by_a_minute_at_most() {
+    on_both(|b| {
+        b.channel(&[]);
+        let post = |floor: u64| b.ask(POST).with("floor", floor).run().ok("posted").int(0);
+        assert_eq!(post(START - 5), START);
+        assert_eq!(post(START + 60 * SECOND), START + 60 * SECOND);
+        b.pass(SECOND);
+        assert_eq!(post(START + 3600 * SECOND), START + 61 * SECOND);
+        assert_eq!(post(0), START + 61 * SECOND + 1);
+    });
+}
+
+#[test]
+fn the_deadline_is_renewed_only_when_it_moved_by_more_than_a_hundredth() {
+    on_both(|b| {
+        b.channel(&[("ttl", "86400"), ("retention", "864000")]);
+        let first = {
+            b.post();
+            b.deadline()
+        };
+        let hundredth = (86_400 + 864_000) * SECOND / 100;
+        // 2 % and a minute were added; while more than 1 % of that is left it stays.
+        b.at(START + hundredth + 59 * SECOND);
+        b.post();
+        assert_eq!(b.deadline(), first);
+        b.pass(2 * SECOND);
+        b.post();
+        assert_eq!(b.deadline(), b.now() / 1000 + (86_400 + 864_000) * 1020 + 60_000);
+        b.claim(START, 5000);
+    });
+}
+
+#[test]
+fn what_is_made_again_after_it_was_emptied_dies_with_the_channel_too() {
+    on_both(|b| {
+        b.channel(&[]);
+        let n = b.post();
+        b.claim(n, 5000);
+        // `open` is empty and gone; the runner compares the deadline of each key.
+        let again = b.ask(POST).run().ok("posted");
+        assert!(again.after.contains(":open zset expires"), "{}", again.after);
+        b.ask("messages/retract").with("n", b.now() + 1).run().ok("retracted");
+        b.ask("claims/release").with("n", n).run().ok("released");
+        b.ask("claims/next").run().ok("claimed");
+    });
+}
+
+#[test]
+fn a_post_that_trims_drops_64_messages_past_retention_with_all_that_belongs_to_them() {
+    on_both(|b| {
+        b.channel(&[("retention", "60")]);
+        let old = b.post_many(100);
+        for n in [old[0], old[1], old[63], old[64]] {
+            b.ask("claims/claim").with("n", n).with("lease_ms", 3_600_000).quietly().run().ok("claimed");
+        }
+        b.ask("messages/retract").with("n", old[70]).quietly().run().ok("retracted");
+        b.at(START + 10 * SECOND);
+        let young = b.post();
+        assert_eq!(young % 16, 0);
+        // The youngest of the old ones is exactly at the end of its retention.
+        b.at(old[99] + (TTL + 60) * SECOND);
+        let at = b.now();
+        let off = b.ask(POST).with("floor", at.next_multiple_of(16) + 1).run().ok("posted");
+        assert_eq!((off.int(0) % 16, b.log().len()), (1, 101), "fifteen of sixteen posts trim nothing");
+        let floor = (off.int(0) + 1).next_multiple_of(16);
+        b.ask(POST).with("floor", floor).run().ok("posted");
+        assert_eq!(b.log()[0], old[64], "64 are dropped in one call");
+        assert_eq!((b.claimed(), b.zset("leases")), (vec![old[64]], vec![old[64]]));
+        assert!(b.zset("retracted").is_empty(), "and what was retracted then");
+        b.ask(POST).with("floor", floor + 16).run().ok("posted");
+        assert_eq!(b.log(), [young, off.int(0), floor, floor + 16], "nothing younger");
+        assert!(b.claimed().is_empty() && b.zset("leases").is_empty());
+    });
+}
+
+#[test]
+fn a_post_that_trims_takes_what_expired_out_of_the_index_and_leaves_the_history() {
+    on_both(|b| {
+        b.channel(&[]);
+        let old = b.post_many(70);
+        let floor = (old[69] + TTL * SECOND).next_multiple_of(16);
+        b.at(floor);
+        b.post();
+        assert_eq!(b.zset("open"), [&old[64..], &[floor]].concat());
+        assert_eq!(b.log().len(), 71);
+        b.pass(16);
+        b.post();
+        assert_eq!(b.zset("open"), [floor, floor + 16]);
+        assert_eq!(b.ask("messages/history").with("limit", 100).run().ok("page").numbers(1).len(), 70);
+    });
+}
+
+#[test]
+fn a_full_ring_drops_its_oldest_held_ones_too() {
+    on_both(|b| {
+        b.channel(&[("max_messages", "3")]);
+        let all = b.post_many(3);
+        b.claim(all[0], 5000);
+        let newest = b.post();
+        assert_eq!((b.log(), b.claimed(), b.zset("leases")), (vec![all[1], all[2], newest], vec![], vec![]));
+        b.ask("claims/ack").with("n", all[0]).run().no("message_not_found");
+        // A ring made smaller is emptied by 64 a post.
+        b.run::<()>(&["HSET", &b.key("meta"), "max_messages", "100"]);
+        b.post_many(97);
+        b.run::<()>(&["HSET", &b.key("meta"), "max_messages", "2"]);
+        let newest = b.post();
+        assert_eq!(b.log().len(), 37);
+        b.post();
+        assert_eq!((b.log(), b.zset("open")), (vec![newest, newest + 1], vec![newest, newest + 1]));
+        // And a ring of one holds the newest.
+        b.run::<()>(&["HSET", &b.key("meta"), "max_messages", "1"]);
+        let newest = b.post();
+        assert_eq!(b.log(), [newest]);
+    });
+}
+
+#[test]
+fn at_the_operators_cap_a_post_first_drops_what_is_gone() {
+    on_both(|b| {
+        b.channel(&[]);
+        b.post_many(2);
+        let post = || b.ask(POST).with("cap", 2).run();
+        post().no("quota_exceeded");
+        b.at(START + (TTL + RETENTION) * SECOND);
+        post().ok("posted");
+        assert_eq!(b.log().len(), 2, "one was gone and one not yet");
+        b.run::<()>(&["HSET", &b.key("meta"), "max_messages", "2"]);
+        post().ok("posted");
+    });
+}

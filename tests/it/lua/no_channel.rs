@@ -1,0 +1,52 @@
+//! What holds for all scripts of a channel: without a channel nothing is written, and a stranger changes nothing.
+
+use backchannel::store::scripts::ALL;
+
+use crate::support::script::{Bench, STRANGER, on_both, script};
+
+/// Every script of a channel, but those that need none: creation makes it.
+fn of_a_channel() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|s| s.name()).filter(|name| script(name).1.keys().any(|k| k.name == "meta") && *name != "channels/create")
+}
+
+fn says_that_there_is_none(b: &Bench, name: &'static str) {
+    b.ask(name).run().wrote_nothing().no(if name == "claims/heartbeat" { "lease_expired" } else { "channel_not_found" });
+}
+
+#[test]
+fn a_script_that_finds_no_channel_writes_nothing_whatever_is_left_of_it() {
+    on_both(|b| {
+        for name in of_a_channel() {
+            says_that_there_is_none(b, name);
+        }
+        assert_eq!(b.dump(), "");
+        b.channel(&[]);
+        let [n, lapsed, _open] = [b.post(), b.post(), b.post()];
+        b.claim(n, 0);
+        b.claim(lapsed, 1000);
+        b.pass(2_000_000);
+        b.run::<()>(&["DEL", &b.key("meta")]);
+        for name in of_a_channel() {
+            says_that_there_is_none(b, name);
+        }
+    });
+}
+
+#[test]
+fn a_stranger_changes_nothing_on_a_restricted_channel_and_is_shown_nothing() {
+    on_both(|b| {
+        b.channel(&[("access", "restricted")]);
+        let n = b.post();
+        b.claim(n, 5000);
+        for name in of_a_channel() {
+            let takes_n = script(name).1.args().iter().any(|a| a == "n");
+            let ask = b.ask(name).with("key", STRANGER);
+            let answer = if takes_n { ask.with("n", n) } else { ask }.run().wrote_nothing();
+            match name {
+                "members/check" => drop(answer.ok("stranger")),
+                "claims/give_back" => drop(answer.ok("kept")),
+                _ => drop(answer.no("channel_access_denied")),
+            }
+        }
+    });
+}

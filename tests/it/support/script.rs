@@ -1,0 +1,351 @@
+//! One script alone: state in, a call by names, reply and the whole keyspace out, at a time that the test sets.
+//!
+//! Every call also checks what holds for all scripts (see [`Ask::run`]), so a test only says what is special to its case.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use backchannel::claims::record::ClaimRecord;
+use backchannel::ids::{ChannelId, KeyId};
+use backchannel::store::keyspace::{Keyspace, Slot};
+use backchannel::store::script::{CLOCK, Parsed, Script};
+use backchannel::store::scripts::ALL;
+use deadpool_redis::redis::{Connection, FromRedisValue, RedisError, Value, cmd};
+
+use super::answer::{Answer, number_of};
+use super::keyspace::{dump, keys};
+use super::redis::RedisServer;
+
+/// Where the set clock begins: in 2096, so that nothing that a script lets expire at a time of this clock is gone by Redis' own.
+/// A multiple of 16: a post at this time trims.
+pub const START: u64 = 4_000_000_000_000_000;
+pub const SECOND: u64 = 1_000_000;
+
+pub const CHANNEL: &str = "ch_aaaaaaaaaaaaaaaaaaaa";
+pub const OWNER: &str = "bck_ooooooooooooooooaaaaaaaaaa";
+pub const STRANGER: &str = "bck_ssssssssssssssssaaaaaaaaaa";
+pub const ACTOR: &str = "act_ooooooooooooooooaaaaaaaaaa";
+pub const OTHER_ACTOR: &str = "act_ssssssssssssssssaaaaaaaaaa";
+/// What a post carries unless a test says otherwise. It may be in the log and nowhere else.
+pub const CONTENT: &str = "the content of a message";
+/// Life of a message and of its history, in seconds, in channels of [`Bench::channel`].
+pub const TTL: u64 = 300;
+pub const RETENTION: u64 = 600;
+
+/// Key forms that may be kept without an expiry; each belongs to a record with an owner.
+const KEPT: &[&str] = &["meta", "members", "labels", "key:", "channels:", "actors:", "book", "closed", "target"];
+/// What dies together, at the deadline that `meta` names.
+const DIE_TOGETHER: &[&str] = &["log", "open", "claims", "leases", "retracted"];
+
+/// Stands where the script reads the clock: the time is its last argument. Keys that the header does not declare are a fault,
+/// published hints are collected, and the rest of the script becomes a function.
+const BENCH_CLOCK: &str = "local now = ARGV[#ARGV] + 0
+local wakes = {}
+local real, declared = redis, {}
+for _, k in ipairs(KEYS) do declared[k] = true end
+local function checked(how) return function(command, ...)
+  local given = { ... }
+  local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
+  for i = 1, several and #given or 1 do
+    if not declared[given[i]] then error(command .. ' of a key that is not declared: ' .. tostring(given[i])) end
+  end
+  if command == 'SPUBLISH' then wakes[#wakes + 1] = given[2] end
+  return real[how](command, ...)
+end end
+local redis = { call = checked('call'), pcall = checked('pcall') }
+local function script()";
+
+/// A place for scripts: one channel, one key, one prefix on one server.
+pub struct Bench {
+    redis: Arc<RedisServer>,
+    conn: RefCell<Connection>,
+    prefix: String,
+    now: Cell<u64>,
+    /// `ok word` and `no word` of every script that ran.
+    heard: RefCell<BTreeSet<(&'static str, String)>>,
+}
+
+/// Runs a test on a standalone server and on one in cluster mode, where a second slot is an error.
+pub fn on_both(test: impl Fn(&Bench)) {
+    for redis in [RedisServer::shared(), RedisServer::cluster_mode()] {
+        test(&Bench::new(redis));
+    }
+}
+
+/// The script of this name.
+pub fn script(name: &str) -> (&'static Script, &'static Parsed) {
+    let script = ALL.iter().find(|s| s.name() == name).unwrap_or_else(|| panic!("there is no script {name}"));
+    (script, script.parsed().expect("its header fits"))
+}
+
+impl Bench {
+    pub fn new(redis: Arc<RedisServer>) -> Self {
+        let (prefix, conn) = (redis.prefix(), RefCell::new(redis.conn()));
+        Self { redis, conn, prefix, now: Cell::new(START), heard: RefCell::default() }
+    }
+
+    pub fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    /// Sets the clock, also back.
+    pub fn at(&self, now: u64) {
+        self.now.set(now);
+    }
+
+    pub fn pass(&self, micros: u64) {
+        self.at(self.now() + micros);
+    }
+
+    pub fn redis(&self) -> &RedisServer {
+        &self.redis
+    }
+
+    /// Begins a call. Arguments that are not given with [`Ask::with`] have the values of [`default_of`].
+    pub fn ask(&self, name: &'static str) -> Ask<'_> {
+        Ask { bench: self, name, args: Vec::new(), parameters: Vec::new(), rest: Vec::new(), quiet: false }
+    }
+
+    /// A key of the channel: `key("log")`.
+    pub fn key(&self, suffix: &str) -> String {
+        format!("{}{{{CHANNEL}}}:{suffix}", self.prefix)
+    }
+
+    /// A key of the slot of [`OWNER`].
+    pub fn key_of_owner(&self, suffix: &str) -> String {
+        format!("{}{{{}}}:{suffix}", self.prefix, &OWNER[..20])
+    }
+
+    /// All keys of this bench, with what they hold.
+    pub fn dump(&self) -> String {
+        dump(&self.redis, &format!("{}*", self.prefix))
+    }
+
+    /// Any command, for states that no script makes.
+    pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        cmd(words[0]).arg(&words[1..]).query(&mut self.conn.borrow_mut()).unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")))
+    }
+
+    /// A channel of [`OWNER`], claimable and open unless `fields` (of `meta`) say otherwise.
+    pub fn channel(&self, fields: &[(&str, &str)]) {
+        let of = |name: &str, default: &str| fields.iter().find(|(n, _)| *n == name).map_or(default, |(_, v)| *v).to_owned();
+        let mut ask = self.ask("channels/create").with("mode", of("mode", "claimable")).with("access", of("access", "open"));
+        ask =
+            ask.rest("name", "tasks").rest("ttl", &of("ttl", &TTL.to_string())).rest("retention", &of("retention", &RETENTION.to_string()));
+        for (name, value) in fields.iter().filter(|(n, _)| !["mode", "access", "ttl", "retention"].contains(n)) {
+            ask = ask.rest(name, value);
+        }
+        ask.run().ok("created");
+    }
+
+    /// [`OWNER`] as an active key, without an actor.
+    pub fn active_key(&self) {
+        self.run::<()>(&["HSET", &self.key_of_owner(&format!("key:{OWNER}")), "active", "1", "label", "me"]);
+    }
+
+    /// Posts, and returns the message's number.
+    pub fn post(&self) -> u64 {
+        self.ask("messages/post").run().ok("posted").int(0)
+    }
+
+    /// Posts this many, without a look at the keyspace after each.
+    pub fn post_many(&self, count: usize) -> Vec<u64> {
+        (0..count).map(|_| self.ask("messages/post").quietly().run().ok("posted").int(0)).collect()
+    }
+
+    /// Claims as [`ACTOR`] with the secret `s1`; 0: without a lease.
+    pub fn claim(&self, n: u64, lease_ms: u64) -> ClaimRecord {
+        self.ask("claims/claim").with("n", n).with("lease_ms", lease_ms).run().ok("claimed").record(2)
+    }
+
+    /// What a script of the channel answers to a bare listing: the numbers it shows.
+    pub fn listed(&self, name: &'static str) -> Vec<u64> {
+        let entries = if name == "messages/history" { 1 } else { 6 };
+        self.ask(name).quietly().run().ok("page").numbers(entries)
+    }
+
+    /// The members of one of the channel's sorted sets.
+    pub fn zset(&self, suffix: &str) -> Vec<u64> {
+        let members: Vec<String> = self.run(&["ZRANGE", &self.key(suffix), "0", "-1"]);
+        members.iter().map(|m| m.parse().expect("a number")).collect()
+    }
+
+    /// The numbers in the channel's log.
+    pub fn log(&self) -> Vec<u64> {
+        let entries: Vec<Value> = self.run(&["XRANGE", &self.key("log"), "-", "+"]);
+        entries.iter().map(number_of).collect()
+    }
+
+    /// The numbers that have a claim record.
+    pub fn claimed(&self) -> Vec<u64> {
+        let mut fields: Vec<u64> = self.run(&["HKEYS", &self.key("claims")]);
+        fields.sort_unstable();
+        fields
+    }
+
+    /// When the channel's log and indexes die, in milliseconds.
+    pub fn deadline(&self) -> u64 {
+        self.run(&["HGET", &self.key("meta"), "deadline"])
+    }
+
+    /// `ok word` and `no word` of what a script answered so far.
+    pub fn heard(&self, name: &str) -> BTreeSet<String> {
+        self.heard.borrow().iter().filter(|(n, _)| *n == name).map(|(_, word)| word.clone()).collect()
+    }
+
+    fn slot_of(&self, name: &str, parsed: &Parsed) -> Slot {
+        let keys = Keyspace::new(&self.prefix);
+        let has = |key: &str| parsed.keys().any(|k| k.name == key);
+        match name {
+            _ if has("meta") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
+            _ if has("alias") => keys.alias("nick"),
+            _ if has("closed") => keys.mint(),
+            _ => keys.key(&KeyId::parse(OWNER).expect("an id")),
+        }
+    }
+
+    /// What holds after every call, whatever it was.
+    fn check_keyspace(&self, what: &str) {
+        let all = keys(&mut self.conn.borrow_mut(), &format!("{}*", self.prefix));
+        for key in all {
+            let suffix = key.rsplit_once("}:").map_or("", |(_, s)| s);
+            let dies: i64 = self.run(&["PEXPIRETIME", &key]);
+            let may_stay = KEPT.iter().any(|k| suffix == *k || (k.ends_with(':') && suffix.starts_with(k)));
+            assert!(dies != -1 || may_stay, "{what}: {key} has no expiry\n{}", self.dump());
+            if DIE_TOGETHER.contains(&suffix) {
+                let deadline: Option<i64> = self.run(&["HGET", &self.key("meta"), "deadline"]);
+                assert!(deadline.is_none_or(|d| d == dies), "{what}: {key} dies at {dies}, the channel at {deadline:?}");
+            }
+            if suffix.starts_with("idem:") || suffix.starts_with("pin:") {
+                let record: String = self.run(&["GET", &key]);
+                assert!(record.len() <= 256 && !record.contains(CONTENT), "{what}: {key} holds {record:?}");
+            }
+        }
+    }
+}
+
+/// An argument that a test does not name.
+fn default_of(script: &str, arg: &str) -> String {
+    match arg {
+        "key" => OWNER,
+        "member" => STRANGER,
+        "actor" | "actor_id" => ACTOR,
+        "id" if script.starts_with("actors/") => ACTOR,
+        "id" => CHANNEL,
+        "name" => "worker",
+        "owner_label" | "label" => "me",
+        "mode" => "claimable",
+        "access" => "open",
+        "head" => return format!("{OWNER}\u{1f}{ACTOR}\u{1f}worker\u{1f}"),
+        "content" => CONTENT,
+        "secret" => "s1",
+        "digest" => "d1",
+        "body" => "00112233445566778899aabbccddeeff",
+        "alias" => "nick",
+        "create" | "max" | "attempt" => "1",
+        "cap" => "1000",
+        "limit" => "50",
+        "window_ms" => "60000",
+        "n" | "floor" | "lease_ms" | "cursor" | "before" | "idem_ms" | "pin_ms" | "most" => "0",
+        "task" | "metadata" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" => "",
+        other => panic!("{script} has an argument {other} without a default in support/script.rs"),
+    }
+    .to_owned()
+}
+
+/// A call being put together.
+#[must_use = "a script runs with run()"]
+pub struct Ask<'a> {
+    bench: &'a Bench,
+    name: &'static str,
+    args: Vec<(&'static str, String)>,
+    parameters: Vec<(&'static str, String)>,
+    rest: Vec<String>,
+    quiet: bool,
+}
+
+impl Ask<'_> {
+    /// An argument; the last one of a name holds.
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        assert!(script(self.name).1.args().iter().any(|a| a == name), "{} takes no {name}", self.name);
+        self.args.push((name, value.to_string()));
+        self
+    }
+
+    /// The parameter of a key whose form takes one.
+    pub fn on(mut self, key: &'static str, parameter: &str) -> Self {
+        self.parameters.push((key, parameter.to_owned()));
+        self
+    }
+
+    /// As a request with this Idempotency-Key.
+    pub fn once(self, request: &str) -> Self {
+        self.on("idem", request).with("idem_ms", 86_400_000)
+    }
+
+    /// A name and a value of the rest.
+    pub fn rest(mut self, name: &str, value: &str) -> Self {
+        self.rest.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Without a look at the keyspace: for loops.
+    pub fn quietly(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Runs it. Fails the test where an answer is not in the header, a refusal wrote something, a key was left without owner or
+    /// expiry, or an idempotency record holds more than facts.
+    pub fn run(self) -> Answer {
+        let (bench, name, quiet) = (self.bench, self.name, self.quiet);
+        let (_, parsed) = script(name);
+        let before = if quiet { String::new() } else { bench.dump() };
+        let said = self.send().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let answer = Answer::read(name, said, before, if quiet { String::new() } else { bench.dump() });
+        assert_eq!(answer.now, bench.now(), "{name} answers the time it decided at");
+        let declared = if answer.refused {
+            parsed.refusals().iter().any(|c| c.spec().word == answer.word)
+        } else {
+            parsed.oks().contains(&answer.word)
+        };
+        assert!(declared, "{name}: the header does not have {}", answer.heard_as());
+        bench.heard.borrow_mut().insert((name, answer.heard_as()));
+        if !quiet {
+            assert!(
+                !answer.refused || answer.before == answer.after,
+                "{name}: refused with {} after it wrote:\n{}",
+                answer.word,
+                answer.diff()
+            );
+            assert!(!answer.refused || answer.wakes.is_empty(), "{name}: refused with {} and woke somebody", answer.word);
+            bench.check_keyspace(&format!("{name} → {}", answer.heard_as()));
+        }
+        answer
+    }
+
+    /// Only what Redis says, which may be an error: for a Redis in trouble.
+    pub fn send(self) -> Result<Value, RedisError> {
+        let (_, parsed) = script(self.name);
+        let slot = self.bench.slot_of(self.name, parsed);
+        let text = parsed.text();
+        assert!(text.contains(CLOCK), "{} reads the clock where the bench sets it", self.name);
+        let clock = BENCH_CLOCK
+            .replace("local wakes", if text.contains("local rest = ") { "rest[#rest] = nil local wakes" } else { "local wakes" });
+        let text = format!("{}\nend\nlocal reply = script()\nreturn {{ reply, wakes }}", text.replace(CLOCK, &clock));
+        let mut call = cmd("EVAL");
+        call.arg(text).arg(parsed.keys().count());
+        for key in parsed.keys() {
+            let given = self.parameters.iter().rev().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_str());
+            let default = if matches!(key.name, "idem" | "pin") { "r1" } else { OWNER };
+            let parameter = key.suffix.ends_with(':').then(|| given.unwrap_or(default));
+            call.arg(slot.key(key.name, parameter).expect("a key of the slot"));
+        }
+        for arg in parsed.args() {
+            let given = self.args.iter().rev().find(|(n, _)| n == arg);
+            call.arg(given.map_or_else(|| default_of(self.name, arg), |(_, v)| v.clone()));
+        }
+        call.arg(&self.rest).arg(self.bench.now()).query(&mut *self.bench.conn.borrow_mut())
+    }
+}
