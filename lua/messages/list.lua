@@ -1,9 +1,6 @@
 --[[
 messages/list: a page of live messages after a cursor, oldest first.
 
-A cursor that lies ahead of the channel tells that Redis lost its tail in a failover: numbers given from now on must lie above it, so `last` is
-lifted to it, by 60 s at most. A cursor further ahead gets a gap and what came in the last minute: repeat rather than skip.
-
 @slot channel
 @flags allow-oom
 @key meta     hash
@@ -23,16 +20,8 @@ lifted to it, by 60 s at most. A cursor further ahead gets a gap and what came i
 --- @include lib/access
 --- @include lib/page
 --- @include lib/reclaim
+--- @include lib/ahead
 
-local gap = 0
-if cursor > math.max(last, now) then
-  if cursor <= now + 60000000 then
-    last = cursor
-    redis.call('HSET', meta, 'last', int(cursor))
-  else
-    gap, cursor = 1, math.max(now - 60000000, 0)
-  end
-end
 local to = before > 0 and '(' .. sid(math.max(before - ttl, 0)) or '+'
 local entries, more = read_page('XRANGE', '(' .. sid(math.max(cursor, dead, 0)), to, limit)
 return ok('page', ttl, rev, mode, last, gap, next_lease_end(), entries, records_of(entries), more and 1 or 0)

@@ -4,7 +4,7 @@ messages/list_claimed: a page of messages that are held or acked, after a cursor
 Looks at no more than 500 messages: the page may be short or empty and go on at `seen`.
 
 @slot channel
-@flags no-writes
+@flags allow-oom
 @key meta     hash
 @key members  hash
 @key log      stream
@@ -22,6 +22,7 @@ Looks at no more than 500 messages: the page may be short or empty and go on at 
 --- @include lib/access
 --- @include lib/page
 --- @include lib/reclaim
+--- @include lib/ahead
 
 local LOOK_AT = 500
 local entries, records, bytes, looked = {}, {}, 0, 0
@@ -36,7 +37,7 @@ while more and looked < LOOK_AT do
     if r and (r.state == 'd' or held(r)) then
       bytes = bytes + size(entry)
       if #entries == limit or (bytes > PAGE_BYTES and #entries > 0) then
-        return ok('page', ttl, rev, mode, last, 0, next_lease_end(), entries, records, 1, seen_to)
+        return ok('page', ttl, rev, mode, last, gap, next_lease_end(), entries, records, 1, seen_to)
       end
       entries[#entries + 1], records[#records + 1] = entry, texts[i]
     end
@@ -46,4 +47,4 @@ while more and looked < LOOK_AT do
   more = #chunk == CHUNK
   if more then from = '(' .. chunk[#chunk][1] end
 end
-return ok('page', ttl, rev, mode, last, 0, next_lease_end(), entries, records, more and 1 or 0, seen_to)
+return ok('page', ttl, rev, mode, last, gap, next_lease_end(), entries, records, more and 1 or 0, seen_to)

@@ -21,6 +21,7 @@ messages/list_unclaimed: a page of the messages that can be claimed, after a cur
 --- @include lib/access
 --- @include lib/page
 --- @include lib/reclaim
+--- @include lib/ahead
 
 local entries, more = {}, false
 if mode == 'claimable' then
@@ -42,4 +43,4 @@ else
   local to = before > 0 and '(' .. sid(math.max(before - ttl, 0)) or '+'
   entries, more = read_page('XRANGE', '(' .. sid(math.max(cursor, dead, 0)), to, limit)
 end
-return ok('page', ttl, rev, mode, last, 0, next_lease_end(), entries, records_of(entries), more and 1 or 0)
+return ok('page', ttl, rev, mode, last, gap, next_lease_end(), entries, records_of(entries), more and 1 or 0)

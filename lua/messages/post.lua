@@ -18,7 +18,7 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @arg head     text    key, actor id, actor name, label, joined by \31
 @arg content  text
 @arg metadata text    JSON as it was sent, or empty
-@arg cap      int     most messages of a channel that names no maximum
+@arg cap      int     most messages of any channel: a ring drops its oldest, another channel takes no more
 @arg idem_ms  int     life of the first answer, 0: none is kept
 @arg body     text    hash of the request's body
 @ok  posted    number, ttl µs, mode
@@ -49,7 +49,7 @@ if paused == '1' then return refuse('channel_paused', 'retry_after_ms#', 30000) 
 if per_minute and per_minute ~= '' and (redis.call('GET', writes) or 0) + 0 >= per_minute + 0 then
   return refuse('channel_write_rate_exceeded', 'retry_after_ms#', math.max(redis.call('PTTL', writes), 1))
 end
-most = most and most ~= '' and most + 0
+most = most and most ~= '' and math.min(most + 0, cap) -- the operator's cap bounds a ring as well
 local length = redis.call('XLEN', log)
 if not most and length >= cap then
   drop_gone()

@@ -75,7 +75,11 @@ pub async fn own(app: &App, caller: &Caller, name: &str) -> Result<Option<Channe
     own_or_pinned(app, caller, name, "", &Once::none()).await
 }
 
-async fn own_or_pinned(app: &App, caller: &Caller, name: &str, found: &str, once: &Once) -> Result<Option<ChannelId>> {
+/// The caller's own channel of this name; for a retry the channel of its first try. `found`: what to pin if there is no such name.
+///
+/// # Errors
+/// Redis trouble.
+pub async fn own_or_pinned(app: &App, caller: &Caller, name: &str, found: &str, once: &Once) -> Result<Option<ChannelId>> {
     let slot = app.keys.key(&caller.key);
     let reply = scripts::CHANNEL_NAME_READ
         .on(&slot)

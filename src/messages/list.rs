@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::HeaderValue;
 
 use super::poll::{self, Wait};
-use super::{MessagePage, pairs};
+use super::{MessagePage, fit, pairs};
 use crate::app::App;
 use crate::channels::resolve;
 use crate::discovery::schema;
@@ -143,13 +143,15 @@ pub async fn read(app: &App, key: &str, channel: &ChannelId, ask: &Ask) -> Resul
 fn decode(channel: &ChannelId, ask: &Ask, reply: &Reply) -> Result<Read> {
     let (ttl, now) = (reply.uint(0)?, reply.now());
     let found = pairs(reply, 6)?;
-    let last_shown = found.last().map(|(m, _)| m.micros);
-    let looked_to = if ask.status == Status::Claimed && reply.int(8)? == 1 { Some(reply.micros(9)?) } else { None };
+    let (numbers, count): (Vec<_>, _) = (found.iter().map(|(m, _)| m.micros).collect(), found.len());
+    let data = fit(found.into_iter().map(|(stored, record)| stored.view(channel, record.as_ref(), ttl, now)).collect::<Result<_>>()?)?;
+    let last_shown = data.len().checked_sub(1).map(|last| numbers[last]);
+    let all_shown = data.len() == count;
+    let looked_to = if ask.status == Status::Claimed && all_shown && reply.int(8)? == 1 { Some(reply.micros(9)?) } else { None };
     let gap = reply.int(4)? == 1;
     // A cursor from a lost future is not given back: the reader would stay blind until time has caught up with it.
     let restart = gap.then(|| Micros(now.0.saturating_sub(LOST_TAIL_US)));
     let next = looked_to.or(last_shown).or(restart).filter(|n| n.0 > 0).map(Micros::rfc3339).or_else(|| ask.sent.clone());
-    let data = found.into_iter().map(|(stored, record)| stored.view(channel, record.as_ref(), ttl, now)).collect::<Result<_>>()?;
     let lease_ends = Some(reply.micros(5)?).filter(|t| t.0 > 0);
     let page = MessagePage { data, limit: ask.limit, next_cursor: next, gap };
     Ok(Read { page, rev: reply.uint(1)?, last: reply.micros(3)?, now, lease_ends })

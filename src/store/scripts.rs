@@ -60,6 +60,7 @@ macro_rules! pieces {
 
 pieces! {
     "lib/access",
+    "lib/ahead",
     "lib/answer",
     "lib/channel",
     "lib/deadline",

@@ -72,8 +72,15 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
     let word = body.fields.required_text("channel")?;
     let message = PostMessage::read(&body.fields, &app)?;
-    let channel = find_or_create(&app, &caller, &word, &once).await?;
-    let (message, replayed) = post(&app, &caller, &channel, message, true, &once).await?;
+    let mut channel = find_or_create(&app, &caller, &word, &once).await?;
+    let mut posted = post(&app, &caller, &channel, message, true, &once).await;
+    let leads_nowhere = posted.as_ref().is_err_and(|e| e.code() == Code::ChannelNotFound) && ChannelId::parse(&word).is_none();
+    if leads_nowhere && !once.is_kept() {
+        // A crash left the name without its channel. (With an Idempotency-Key the channel was looked for already.)
+        channel = open_under_name(&app, &caller, &word, &once).await?;
+        posted = post(&app, &caller, &channel, PostMessage::read(&body.fields, &app)?, true, &once).await;
+    }
+    let (message, replayed) = posted?;
     let next_cursor = Some(message.created_at.clone());
     Ok(Answer::created(&PostedTask { message, channel: channel.as_str().to_owned(), next_cursor })?.once(&once, replayed))
 }
@@ -91,7 +98,7 @@ async fn find_or_create(app: &App, caller: &Caller, word: &str, once: &Once) -> 
         && let Some(id) = resolve::alias(app, word).await?
         && read::is_insider(app, caller, &id).await?
     {
-        return Ok(id);
+        return Ok(resolve::own_or_pinned(app, caller, word, id.as_str(), &once.pin_only()).await?.unwrap_or(id));
     }
     if !names::is_name(word, crate::channels::settings::MAX_NAME) || looks_like_an_id(word) {
         return Err(ApiError::new(Code::InvalidChannelName).field("channel"));
@@ -102,10 +109,10 @@ async fn find_or_create(app: &App, caller: &Caller, word: &str, once: &Once) -> 
 /// The caller's channel of this name, made if there is none; the same one for all retries of a request. An existing channel is taken as
 /// it is: whether it can be claimed, the post decides.
 async fn open_under_name(app: &App, caller: &Caller, name: &str, once: &Once) -> Result<ChannelId> {
-    let new = New::claimable(name, app);
-    match create::create(app, caller, &new, &once.pin_only()).await {
+    let (new, pin) = (New::claimable(name, app), once.pin_only());
+    match create::create(app, caller, &new, &pin).await {
         Ok(made) => Ok(made.id),
-        Err(e) if e.code() == Code::ChannelNameInUse => resolve::own(app, caller, name).await?.ok_or(e),
+        Err(e) if e.code() == Code::ChannelNameInUse => resolve::own_or_pinned(app, caller, name, "", &pin).await?.ok_or(e),
         Err(e) => Err(e),
     }
 }
