@@ -120,7 +120,7 @@ async fn what_cannot_be_changed_is_listed_and_wrong_values_are_named() {
 async fn the_mode_changes_only_while_there_are_no_live_messages() {
     let fleet = Fleet::start(2).await;
     let owner = fleet.agent("owner").await;
-    let id = owner.channel_with(json!({ "mode": "claimable", "ttl_seconds": 1 })).await;
+    let id = owner.channel_with(json!({ "mode": "claimable", "ttl_seconds": 2 })).await;
     let message = owner.post_message(&id, "live").await;
     change(&owner, &id, json!({ "mode": "claimable" })).await.ok(200);
     let both = json!({ "mode": "broadcast", "description": "not half" });
