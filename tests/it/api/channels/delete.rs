@@ -66,10 +66,15 @@ async fn who_waits_on_a_channel_that_is_deleted_is_told_so() {
         waiters.push(tokio::spawn(owner.list(&id, "wait=20").on(replica).into_future()));
         waiters.push(tokio::spawn(owner.claim_next(&id, json!({ "wait": 20 })).on(replica).into_future()));
     }
-    for replica in 0..2 {
-        eventually("both wait", Duration::from_secs(10), || async { fleet.metric(replica, "backchannel_waiters").await == Some(2.0) })
-            .await;
-    }
+    let topic = format!("{}{{{id}}}:wake", fleet.prefix());
+    eventually("both replicas wait", Duration::from_secs(10), || async {
+        fleet.redis().run::<(String, i64)>(&["PUBSUB", "SHARDNUMSUB", &topic]).1 == 2
+            && fleet.metric(0, "backchannel_waiters").await == Some(2.0)
+            && fleet.metric(1, "backchannel_waiters").await == Some(2.0)
+    })
+    .await;
+    // They read once more after they have subscribed. Deleting before that read would make the test easier, never wrong.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     owner.delete(&format!("/v1/channels/{id}")).await.ok(204);
     let answers = tokio::time::timeout(Duration::from_secs(15), futures::future::join_all(waiters)).await;
     for answer in answers.expect("answered before their time is up") {
