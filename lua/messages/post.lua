@@ -18,7 +18,7 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @arg head     text    key, actor id, actor name, label, joined by \31
 @arg content  text
 @arg metadata text    JSON as it was sent, or empty
-@arg cap      int     most messages of a channel that names no maximum
+@arg cap      int     most messages of any channel: a ring drops its oldest, another channel takes no more
 @arg idem_ms  int     life of the first answer, 0: none is kept
 @arg body     text    hash of the request's body
 @ok  posted    number, ttl µs, mode

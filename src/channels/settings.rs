@@ -66,11 +66,10 @@ pub fn changes(fields: &Fields) -> Result<Changes> {
     if let Some(on) = fields.boolean("discoverable", Code::InvalidDiscoverable)? {
         changes.push(("discoverable", flag(on)));
     }
-    if let Some(text) = fields.text("description")? {
-        changes.push(("description", bounded("description", text)?));
-    }
-    if fields.has("pinned_message") {
-        changes.push(("pinned_message", bounded("pinned_message", fields.text("pinned_message")?.unwrap_or_default())?));
+    for name in ["description", "pinned_message"] {
+        if fields.has(name) {
+            changes.push((name, bounded(name, fields.text(name)?.unwrap_or_default())?));
+        }
     }
     if fields.has("metadata_schema") {
         changes.push(("metadata_schema", metadata_schema(fields)?));

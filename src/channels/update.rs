@@ -130,8 +130,9 @@ async fn rename(
     changes.push(("name", name.to_owned()));
     let done = update(app, caller, id, changes, false, once).await;
     if old != name {
-        let unused = if done.is_ok() { &old } else { name };
-        super::delete::free_name(app, caller, unused, id).await?;
+        // A late retry changes nothing: the channel may be called something else by now.
+        let renamed = done.as_ref().is_ok_and(|(record, _)| record.text("name") == name);
+        super::delete::free_name(app, caller, if renamed { &old } else { name }, id).await?;
         tell_of_changed_names(app).await;
     }
     done

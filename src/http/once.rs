@@ -41,7 +41,7 @@ pub fn header(headers: &HeaderMap) -> Result<Option<HeaderValue>> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     match value.to_str().map(str::trim) {
         Ok("") => Ok(None),
-        Ok(text) if text.len() <= 255 => Ok(HeaderValue::from_str(text).ok()),
+        Ok(text) if text.len() <= 255 && !text.contains('\t') => Ok(HeaderValue::from_str(text).ok()),
         _ => Err(ApiError::new(Code::InvalidIdempotencyKey).field("Idempotency-Key")),
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::{MessagePage, pairs};
+use super::{MessagePage, fit, pairs};
 use crate::app::App;
 use crate::channels::resolve;
 use crate::discovery::schema;
@@ -45,10 +45,13 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, quer
         .await?;
     let (ttl, now) = (reply.uint(0)?, reply.now());
     let found = pairs(&reply, 1)?;
-    let next_cursor = if reply.int(3)? == 1 { found.last().map(|(m, _)| m.micros.rfc3339()) } else { None };
+    let count = found.len();
     let data = found
         .into_iter()
         .map(|(m, record)| m.view(&channel, record.as_ref(), ttl, now).map(super::MessageView::archived))
         .collect::<Result<_>>()?;
+    let data = fit(data)?;
+    let more = reply.int(3)? == 1 || data.len() < count;
+    let next_cursor = if more { data.last().map(|m| m.created_at.clone()) } else { None };
     Answer::ok(&MessagePage { data, limit, next_cursor, gap: false })
 }

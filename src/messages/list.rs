@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::HeaderValue;
 
 use super::poll::{self, Wait};
-use super::{MessagePage, pairs};
+use super::{MessagePage, fit, pairs};
 use crate::app::App;
 use crate::channels::resolve;
 use crate::discovery::schema;
@@ -156,10 +156,12 @@ async fn lift(app: &App, key: &str, channel: &ChannelId, cursor: Micros) -> Resu
 fn decode(channel: &ChannelId, ask: &Ask, reply: &Reply, gap: bool) -> Result<Read> {
     let (ttl, now) = (reply.uint(0)?, reply.now());
     let found = pairs(reply, 5)?;
-    let last_shown = found.last().map(|(m, _)| m.micros);
-    let looked_to = if ask.status == Status::Claimed && reply.int(7)? == 1 { Some(reply.micros(8)?) } else { None };
+    let (numbers, count): (Vec<_>, _) = (found.iter().map(|(m, _)| m.micros).collect(), found.len());
+    let data = fit(found.into_iter().map(|(stored, record)| stored.view(channel, record.as_ref(), ttl, now)).collect::<Result<_>>()?)?;
+    let last_shown = data.len().checked_sub(1).map(|last| numbers[last]);
+    let all_shown = data.len() == count;
+    let looked_to = if ask.status == Status::Claimed && all_shown && reply.int(7)? == 1 { Some(reply.micros(8)?) } else { None };
     let next = looked_to.or(last_shown).filter(|n| n.0 > 0).map(Micros::rfc3339).or_else(|| ask.sent.clone());
-    let data = found.into_iter().map(|(stored, record)| stored.view(channel, record.as_ref(), ttl, now)).collect::<Result<_>>()?;
     let lease_ends = Some(reply.micros(4)?).filter(|t| t.0 > 0);
     let page = MessagePage { data, limit: ask.limit, next_cursor: next, gap };
     Ok(Read { page, rev: reply.uint(1)?, last: reply.micros(3)?, now, lease_ends })

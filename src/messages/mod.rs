@@ -20,6 +20,8 @@ use crate::store::reply::text_of;
 
 /// Longest `metadata`, in bytes of the JSON as it was sent.
 pub const MAX_METADATA_BYTES: usize = 16_384;
+/// Most bytes of the messages of a page: 1 MiB with what is around them.
+const MAX_PAGE_BYTES: usize = 1_048_576 - 256;
 /// Between the parts of a stored head or record: names hold no control characters.
 pub(crate) const SEPARATOR: char = '\u{1f}';
 
@@ -198,6 +200,36 @@ impl MessageView {
 impl MessageEnvelope {
     pub fn new(message: MessageView) -> Self {
         Self { next_cursor: Some(message.created_at.clone()), message }
+    }
+}
+
+/// As many messages, from the first on, as fit into a page; at least one. Scripts bound what is read by its raw size; escapes, names and
+/// acks make what is shown larger.
+pub fn fit(mut messages: Vec<MessageView>) -> Result<Vec<MessageView>> {
+    let mut room = MAX_PAGE_BYTES;
+    for (i, message) in messages.iter().enumerate() {
+        let mut size = Size(1);
+        serde_json::to_writer(&mut size, message).map_err(|e| ApiError::internal(e.to_string()))?;
+        if size.0 > room && i > 0 {
+            messages.truncate(i);
+            break;
+        }
+        room = room.saturating_sub(size.0);
+    }
+    Ok(messages)
+}
+
+/// Counts what is written to it.
+struct Size(usize);
+
+impl std::io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -340,7 +340,9 @@ impl Ask<'_> {
             let given = self.parameters.iter().rev().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_str());
             let default = if matches!(key.name, "idem" | "pin") { "r1" } else { OWNER };
             let parameter = key.suffix.ends_with(':').then(|| given.unwrap_or(default));
-            call.arg(slot.key(key.name, parameter).expect("a key of the slot"));
+            let mut name = String::new();
+            slot.write_key(key, parameter, &mut name).expect("a key of the slot");
+            call.arg(name);
         }
         for arg in parsed.args() {
             let given = self.args.iter().rev().find(|(n, _)| n == arg);

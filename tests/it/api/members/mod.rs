@@ -1,1 +1,144 @@
 //! `/v1/channels/{id}/members`
+
+use serde_json::{Value, json};
+
+use crate::support::client::{Agent, Ask};
+use crate::support::fleet::Fleet;
+
+fn add(agent: &Agent, channel: &str, key_id: &str) -> Ask {
+    agent.post(&format!("/v1/channels/{channel}/members"), json!({ "key_id": key_id }))
+}
+
+fn remove(agent: &Agent, channel: &str, key_id: &str) -> Ask {
+    agent.delete(&format!("/v1/channels/{channel}/members/{key_id}"))
+}
+
+async fn members(owner: &Agent, channel: &str) -> Vec<Value> {
+    owner.get(&format!("/v1/channels/{channel}/members")).await.ok(200)["data"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn the_owner_lets_keys_in_and_puts_them_out() {
+    let fleet = Fleet::start(2).await;
+    let (owner, member, second) = (fleet.agent("owner").await, fleet.agent("member").await, fleet.agent("second").await);
+    let id = owner.restricted("claimable").await;
+    let creator = members(&owner, &id).await;
+    assert_eq!(creator.len(), 1);
+    assert_eq!((creator[0]["key_id"].as_str(), &creator[0]["granted_via_invitation_id"]), (Some(owner.key_id.as_str()), &Value::Null));
+
+    let added = add(&owner, &id, &format!(" {} ", member.key_id)).await.ok(201);
+    assert_eq!((added["channel_id"].as_str(), added["key_id"].as_str()), (Some(id.as_str()), Some(member.key_id.as_str())));
+    assert!(added["granted_at"].as_str().unwrap().ends_with('Z') && added["id"].is_string(), "{added}");
+    assert_eq!(add(&owner, &id, &member.key_id).await.ok(201), added, "again changes nothing");
+    add(&owner, &id, &second.key_id).await.ok(201);
+    let all = members(&owner, &id).await;
+    let keys: Vec<_> = all.iter().map(|m| m["key_id"].as_str().unwrap()).collect();
+    assert_eq!(keys, [owner.key_id.as_str(), &member.key_id, &second.key_id], "the longest standing first");
+    assert_eq!(all[1], added);
+
+    assert_eq!(remove(&owner, &id, &member.key_id).await.ok(200), json!({ "status": "removed" }));
+    remove(&owner, &id, &member.key_id).await.refused(404, "member_not_found");
+    assert_eq!(members(&owner, &id).await.len(), 2);
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn each_mistake_and_each_lack_of_rights_has_its_answer() {
+    let fleet = Fleet::builder().replicas(1).env("BACKCHANNEL_MAX_MEMBERS_PER_CHANNEL", "3").start().await;
+    let (owner, member, stranger) = (fleet.agent("owner").await, fleet.agent("member").await, fleet.agent("stranger").await);
+    let (open, restricted) = (owner.channel("claimable").await, owner.restricted("claimable").await);
+    for channel in [&open, &restricted] {
+        add(&owner, channel, &member.key_id).await.ok(201);
+        let path = format!("/v1/channels/{channel}/members");
+        assert_eq!(owner.post(&path, json!({})).await.refused(422, "missing_field")["field"], "key_id");
+        assert_eq!(owner.post(&path, json!({ "key_id": 1 })).await.refused(422, "invalid_string")["field"], "key_id");
+        for bad in ["x", member.key.as_str(), "bck_short"] {
+            assert_eq!(add(&owner, channel, bad).await.refused(422, "invalid_key_id")["field"], "key_id");
+        }
+        add(&owner, channel, "bck_abcdefghijklmnop2345672345").await.refused(404, "key_not_found");
+        remove(&owner, channel, &owner.key_id).await.refused(409, "cannot_remove_owner");
+        remove(&owner, channel, "bck_abcdefghijklmnop2345672345").await.refused(404, "member_not_found");
+        remove(&owner, channel, "nonsense").await.refused(404, "member_not_found");
+        let refusal = if *channel == open { "forbidden" } else { "channel_access_denied" };
+        for (who, code) in [(&member, "forbidden"), (&stranger, refusal)] {
+            add(who, channel, &stranger.key_id).await.refused(403, code);
+            remove(who, channel, &member.key_id).await.refused(403, code);
+            who.get(&path).await.refused(403, code);
+        }
+    }
+    let gone = "ch_abcdefghij2345672345";
+    add(&owner, gone, &member.key_id).await.refused(404, "channel_not_found");
+    remove(&owner, gone, &member.key_id).await.refused(404, "channel_not_found");
+    owner.get(&format!("/v1/channels/{gone}/members")).await.refused(404, "channel_not_found");
+
+    let (third, fourth) = (fleet.agent("third").await, fleet.agent("fourth").await);
+    add(&owner, &open, &third.key_id).await.ok(201);
+    assert_eq!(add(&owner, &open, &fourth.key_id).await.refused(409, "quota_exceeded")["limit"], "members_per_channel");
+    fourth.delete("/v1/keys/me").await.ok(200);
+    remove(&owner, &open, &third.key_id).await.ok(200);
+    add(&owner, &open, &fourth.key_id).await.refused(404, "key_not_found");
+    fleet.finish().await;
+}
+
+/// Whatever a stranger of a restricted channel might try with it.
+fn all_uses(agent: &Agent, channel: &str, message: &str, lease: &str) -> Vec<Ask> {
+    vec![
+        agent.get(&format!("/v1/channels/{channel}")),
+        agent.list(channel, ""),
+        agent.list(channel, "status=unclaimed"),
+        agent.list(channel, "status=claimed"),
+        agent.list(channel, "wait=5"),
+        agent.get(&format!("/v1/channels/{channel}/history")),
+        agent.post_to(channel, json!({ "content": "x" })),
+        agent.post("/v1/tasks/post", json!({ "channel": channel, "content": "x" })),
+        agent.post("/v1/tasks/broadcast", json!({ "channel": channel, "content": "x" })),
+        agent.post("/v1/tasks/subscribe", json!({ "channel": channel })),
+        agent.claim(message),
+        agent.claim_with_lease(message, 60),
+        agent.claim_next(channel, json!({})),
+        agent.claim_next(channel, json!({ "wait": 5 })),
+        agent.release(message),
+        agent.ack(message),
+        agent.heartbeat(lease, 60),
+        agent.delete(&format!("/v1/messages/{message}")),
+    ]
+}
+
+#[tokio::test]
+async fn a_restricted_channel_is_for_members_only_and_a_removed_one_is_refused_at_once() {
+    let fleet = Fleet::start(2).await;
+    let (owner, member, stranger) = (fleet.agent("owner").await, fleet.agent("member").await, fleet.agent("stranger").await);
+    let id = owner.restricted("claimable").await;
+    owner.post(&format!("/v1/channels/{id}/aliases"), json!({ "alias": "the restricted one" })).await.ok(201);
+    let (first, second) = (owner.post_message(&id, "one").await, owner.post_message(&id, "two").await);
+    let lease = owner.claim_with_lease(&first, 60).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
+    for channel in [id.as_str(), "the restricted one"] {
+        for ask in all_uses(&stranger, &channel.replace(' ', "%20"), &second, &lease).into_iter().take(7) {
+            ask.await.refused(403, "channel_access_denied");
+        }
+    }
+    for ask in all_uses(&stranger, &id, &second, &lease) {
+        ask.await.refused(403, "channel_access_denied");
+    }
+    assert_eq!(owner.list(&id, "status=unclaimed").await.ok(200)["data"].as_array().unwrap().len(), 1, "nothing was done");
+
+    add(&owner.on(0), &id, &member.key_id).await.ok(201);
+    let there = member.on(1);
+    assert_eq!(there.list(&id, "").await.ok(200)["data"].as_array().unwrap().len(), 2);
+    let posted = there.post_message(&id, "by a member").await;
+    there.claim(&second).await.ok(200);
+    there.ack(&second).await.ok(200);
+    let held = there.claim_with_lease(&posted, 60).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
+    there.get(&format!("/v1/channels/{id}/history")).await.ok(200);
+
+    remove(&owner.on(0), &id, &member.key_id).await.ok(200);
+    for ask in all_uses(&there, &id, &posted, &held) {
+        ask.await.refused(403, "channel_access_denied");
+    }
+    // Closing an open channel shuts strangers out the same way.
+    let open = owner.channel("broadcast").await;
+    stranger.on(1).list(&open, "").await.ok(200);
+    owner.on(0).patch(&format!("/v1/channels/{open}"), json!({ "access": "restricted" })).await.ok(200);
+    stranger.on(1).list(&open, "").await.refused(403, "channel_access_denied");
+    fleet.finish().await;
+}
