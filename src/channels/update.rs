@@ -142,6 +142,7 @@ async fn bind(app: &App, caller: &Caller, id: &ChannelId, name: &str) -> Result<
     let slot = app.keys.key(&caller.key);
     let reply = scripts::CHANNEL_NAME_TAKE
         .on(&slot)
+        .key("record", caller.key.as_str())
         .key("channels", caller.key.as_str())
         .key("pin", "-")
         .arg("name", name)
