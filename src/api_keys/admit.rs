@@ -1,5 +1,7 @@
 //! Letting a request in: is the key what it says it is, and within its limit?
 
+use std::time::Instant;
+
 use crate::actors::Actor;
 use crate::app::App;
 use crate::error::{ApiError, Result};
@@ -17,6 +19,8 @@ pub struct Admitted {
     pub created: Micros,
     /// Requests left in the window; None where there is no limit.
     pub remaining: Option<u64>,
+    /// When Redis was asked, at the latest: what is older than [`super::cache::LIFE`] is not to be relied on.
+    pub asked_at: Instant,
 }
 
 /// Checks the key and counts the request. With a rate limit that is one script in the key's slot; without one the answer may be a second old.
@@ -43,6 +47,7 @@ pub async fn look(app: &App, presented: &PresentedKey) -> Result<Admitted> {
 
 async fn ask(app: &App, presented: &PresentedKey, limit: u64) -> Result<Admitted> {
     let slot = app.keys.key(&presented.id);
+    let asked_at = Instant::now();
     let reply = scripts::KEY_ADMIT
         .on(&slot)
         .key("record", presented.id.as_str())
@@ -65,5 +70,6 @@ async fn ask(app: &App, presented: &PresentedKey, limit: u64) -> Result<Admitted
         scopes,
         created: reply.micros(3)?,
         remaining: if limit > 0 { Some(limit.saturating_sub(reply.uint(4)?)) } else { None },
+        asked_at,
     })
 }

@@ -10,7 +10,7 @@ use super::admit::Admitted;
 use crate::ids::PresentedKey;
 
 /// Longest time a revoked key could still be taken for active by a replica that missed the news.
-const LIFE: Duration = Duration::from_secs(1);
+pub const LIFE: Duration = Duration::from_secs(1);
 const MOST_KEYS: u64 = 100_000;
 
 /// Checked keys by id, with the digest they were checked with.

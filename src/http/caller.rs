@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Context, once};
 use crate::api_keys::admit::{self, Admitted};
+use crate::api_keys::cache;
 use crate::app::App;
 use crate::error::{ApiError, Code, Result};
 use crate::ids::{KeyId, PresentedKey};
@@ -23,6 +24,8 @@ pub struct Caller {
     /// The `Idempotency-Key` header, checked.
     pub idempotency_key: Option<HeaderValue>,
     presented: PresentedKey,
+    /// What the operation asks of the key.
+    scope: Option<Scope>,
     checked_at: u64,
 }
 
@@ -36,9 +39,8 @@ impl FromRequestParts<App> for Caller {
         let checked_at = app.key_cache.epoch();
         let admitted = admit::count(app, &presented).await?;
         context.set_key(&presented.id, admitted.remaining);
-        if let Auth::Key(Some(scope)) = operation.auth {
-            check_scope(&admitted, scope)?;
-        }
+        let scope = if let Auth::Key(scope) = operation.auth { scope } else { None };
+        check_scope(&admitted, scope)?;
         Ok(Self {
             key: presented.id.clone(),
             admitted,
@@ -46,18 +48,23 @@ impl FromRequestParts<App> for Caller {
             path: parts.uri.path().to_owned(),
             idempotency_key: once::header(&parts.headers)?,
             presented,
+            scope,
             checked_at,
         })
     }
 }
 
 impl Caller {
-    /// Whether the key still is what it was when the request came: for answers given after a wait.
+    /// Whether the key still may do what it asked for when the request came: for answers given after a wait. The news of a change may
+    /// have been lost, so what is known counts for as long as the cache would keep it and no longer.
     ///
     /// # Errors
-    /// `unauthorized` when it was revoked meanwhile.
+    /// `unauthorized` when it was revoked meanwhile, `insufficient_scope` when it was narrowed.
     pub async fn still_admitted(&self, app: &App) -> Result<()> {
-        if app.key_cache.epoch() == self.checked_at { Ok(()) } else { admit::look(app, &self.presented).await.map(|_| ()) }
+        if app.key_cache.epoch() == self.checked_at && self.admitted.asked_at.elapsed() < cache::LIFE {
+            return Ok(());
+        }
+        check_scope(&admit::look(app, &self.presented).await?, self.scope)
     }
 }
 
@@ -73,9 +80,9 @@ fn presented_key(headers: &HeaderMap) -> Option<PresentedKey> {
     PresentedKey::parse(text.trim())
 }
 
-fn check_scope(admitted: &Admitted, scope: Scope) -> Result<()> {
-    match &admitted.scopes {
-        Some(granted) if !granted.iter().any(|g| g == scope.word()) => {
+fn check_scope(admitted: &Admitted, scope: Option<Scope>) -> Result<()> {
+    match (&admitted.scopes, scope) {
+        (Some(granted), Some(scope)) if !granted.iter().any(|g| g == scope.word()) => {
             Err(ApiError::new(Code::InsufficientScope).with("required_scope", scope.word()).with("granted_scopes", granted.clone()))
         }
         _ => Ok(()),
