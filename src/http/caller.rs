@@ -37,7 +37,11 @@ impl FromRequestParts<App> for Caller {
         let operation = context.operation().ok_or_else(|| ApiError::internal("a caller was asked for outside an operation"))?;
         let presented = presented_key(&parts.headers).ok_or_else(|| ApiError::new(Code::Unauthorized))?;
         let checked_at = app.key_cache.epoch();
-        let admitted = admit::count(app, &presented).await?;
+        let admitted = admit::count(app, &presented).await.inspect_err(|e| {
+            if e.code() == Code::RateLimitExceeded {
+                context.set_key(&presented.id, Some(0)); // the key was checked before it was counted
+            }
+        })?;
         context.set_key(&presented.id, admitted.remaining);
         let scope = if let Auth::Key(scope) = operation.auth { scope } else { None };
         check_scope(&admitted, scope)?;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use prometheus::{Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
+/// What a `method` label may be.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 /// The metrics of one replica.
 pub struct Metrics {
     registry: Registry,
@@ -81,9 +84,11 @@ impl Metrics {
         Counted(self.running.clone())
     }
 
-    /// `route` is the path template; every variable segment becomes `{id}`.
+    /// `route` is the path template; every variable segment becomes `{id}`. A method that HTTP does not know counts as `other`: no
+    /// client may name a series.
     pub fn request_ended(&self, method: &str, route: &str, status: u16, took: Duration) {
         let path = template(route);
+        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
         self.requests.with_label_values(&[method, &path, &status.to_string()]).inc();
         self.durations.with_label_values(&[method, &path]).observe(took.as_secs_f64());
     }
