@@ -72,6 +72,14 @@ async fn a_key_ends_within_a_second_where_the_message_that_says_so_is_lost() {
     let fleet = Fleet::builder().redis(&redis).start().await;
     let channel = fleet.agent("owner").await.channel("claimable").await;
 
+    // Replicas that have just begun to listen know nothing yet, and so they would ask in any case.
+    let topic = format!("{}{{fleet}}:keys-changed", fleet.prefix());
+    eventually("both replicas listen", Duration::from_secs(10), || async {
+        redis.run::<(String, i64)>(&["PUBSUB", "SHARDNUMSUB", &topic]).1 == 2
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(100)).await; // and have taken note of it
+
     // Nothing can be published at all: also who waits already gets nothing more.
     let (leaving, claimer, poster) = (fleet.agent("leaving").await, fleet.agent("claimer").await, fleet.agent("poster").await);
     let empty = poster.channel("claimable").await;
