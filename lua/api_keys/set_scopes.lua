@@ -10,7 +10,7 @@ api_keys/set_scopes: narrow the scopes of a key. What it does not have it cannot
 @ok  set
 @ok  replayed
 @no  unauthorized
-@no  invalid_scope  granted_scopes
+@no  invalid_scope  scope, allowed: what it has
 @no  idempotency_key_reused
 ]]
 --- @include lib/answer
@@ -24,7 +24,7 @@ if active ~= '1' then return refuse('unauthorized') end
 if granted then
   for scope in string.gmatch(scopes, '[^,]+') do
     if not string.find(',' .. granted .. ',', ',' .. scope .. ',', 1, true) then
-      return refuse('invalid_scope', 'scope', scope, 'granted', granted)
+      return refuse('invalid_scope', 'scope', scope, 'allowed,', granted)
     end
   end
 end

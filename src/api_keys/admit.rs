@@ -1,6 +1,7 @@
 //! Letting a request in: is the key what it says it is, and within its limit?
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::actors::Actor;
 use crate::app::App;
@@ -17,9 +18,12 @@ pub struct Admitted {
     /// The actor it acts as unless it says otherwise.
     pub actor: Actor,
     pub created: Micros,
+    /// When Redis was asked, at the latest: what is older than [`super::cache::LIFE`] is not to be relied on.
+    pub asked_at: Instant,
 }
 
-/// Checks the key and counts the request; answers also how many are left in the window, if that is limited. With a rate limit that is one script in the key's slot; without one the answer may be a second old.
+/// Checks the key and counts the request; answers also how many are left in the window, if that is limited. With a rate limit that is one
+/// script in the key's slot; without one the answer may be a second old.
 ///
 /// # Errors
 /// `unauthorized`, `rate_limit_exceeded`, or Redis trouble.
@@ -29,6 +33,7 @@ pub async fn count(app: &App, presented: &PresentedKey) -> Result<(Arc<Admitted>
         return Ok((look(app, presented).await?, None));
     }
     let slot = app.keys.key(&presented.id);
+    let asked_at = Instant::now();
     let reply = scripts::KEY_ADMIT
         .on(&slot)
         .key("record", presented.id.as_str())
@@ -39,7 +44,7 @@ pub async fn count(app: &App, presented: &PresentedKey) -> Result<(Arc<Admitted>
         .may_send_again(true) // at worst a request is counted twice
         .run(&app.redis)
         .await?;
-    Ok((Arc::new(decode(&reply)?), Some(limit.saturating_sub(reply.uint(4)?))))
+    Ok((Arc::new(decode(&reply, asked_at)?), Some(limit.saturating_sub(reply.uint(4)?))))
 }
 
 /// Checks the key without counting.
@@ -50,21 +55,26 @@ pub async fn look(app: &App, presented: &PresentedKey) -> Result<Arc<Admitted>> 
     if let Some(known) = app.key_cache.get(presented) {
         return Ok(known);
     }
-    let epoch = app.key_cache.epoch();
+    // A thousand waiters of one key that wake together ask once.
+    let _turn = app.key_cache.turn(&presented.id).await;
+    if let Some(known) = app.key_cache.get(presented) {
+        return Ok(known);
+    }
+    let (epoch, asked_at) = (app.key_cache.epoch(), Instant::now());
     let slot = app.keys.key(&presented.id);
     let call = scripts::KEY_LOOK.on(&slot).key("record", presented.id.as_str()).arg("digest", &presented.digest);
-    let admitted = Arc::new(decode(&call.may_send_again(true).run(&app.redis).await?)?);
+    let admitted = Arc::new(decode(&call.may_send_again(true).run(&app.redis).await?, asked_at)?);
     app.key_cache.put(presented, &admitted, epoch);
     Ok(admitted)
 }
 
 /// Values: label, scopes or -, actor id, created.
-fn decode(reply: &Reply) -> Result<Admitted> {
+fn decode(reply: &Reply, asked_at: Instant) -> Result<Admitted> {
     let label = reply.text(0)?;
     let scopes = match reply.text(1)?.as_str() {
         "-" => None,
         list => Some(list.split(',').filter(|s| !s.is_empty()).map(str::to_owned).collect()),
     };
     let actor = ActorId::parse(&reply.text(2)?).ok_or_else(|| ApiError::internal("a key record names no actor"))?;
-    Ok(Admitted { actor: Actor { id: actor, name: label.clone() }, label, scopes, created: reply.micros(3)? })
+    Ok(Admitted { actor: Actor { id: actor, name: label.clone() }, label, scopes, created: reply.micros(3)?, asked_at })
 }

@@ -1,23 +1,28 @@
 //! What a replica remembers of keys: for a second, and until another replica says that one changed.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use moka::sync::Cache;
 use subtle::ConstantTimeEq;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::admit::Admitted;
-use crate::ids::PresentedKey;
+use crate::ids::{KeyId, PresentedKey};
 
 /// Longest time a revoked key could still be taken for active by a replica that missed the news.
-const LIFE: Duration = Duration::from_secs(1);
+pub const LIFE: Duration = Duration::from_secs(1);
 const MOST_KEYS: u64 = 100_000;
+/// Keys that may be asked for at the same time.
+const TURNS: usize = 64;
 
 /// Checked keys by id, with the digest they were checked with.
 pub struct KeyCache {
     known: Cache<String, (String, Arc<Admitted>)>,
     epoch: AtomicU64,
+    turns: [Mutex<()>; TURNS],
 }
 
 impl Default for KeyCache {
@@ -28,12 +33,23 @@ impl Default for KeyCache {
 
 impl KeyCache {
     pub fn new() -> Self {
-        Self { known: Cache::builder().max_capacity(MOST_KEYS).time_to_live(LIFE).build(), epoch: AtomicU64::new(0) }
+        Self {
+            known: Cache::builder().max_capacity(MOST_KEYS).time_to_live(LIFE).build(),
+            epoch: AtomicU64::new(0),
+            turns: std::array::from_fn(|_| Mutex::new(())),
+        }
     }
 
     /// Grows whenever something is forgotten: what was read before may be stale.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(SeqCst)
+    }
+
+    /// Held while a key is asked for, so that it is asked for once; a few keys share a turn.
+    pub async fn turn(&self, key: &KeyId) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        self.turns[hasher.finish() as usize % TURNS].lock().await
     }
 
     /// What is known of this very key, secret included.

@@ -74,7 +74,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
         .arg("body", &once.body)
         .may_send_again(true)
         .run(&app.redis)
-        .await?;
-    tell_of_changed_key(&app, &caller.key).await;
+        .await;
+    tell_of_changed_key(&app, &caller.key).await; // also when the answer was lost: it may have happened
+    let reply = reply.map_err(|e| if e.code() == Code::InvalidScope { e.field("scopes") } else { e })?;
     Ok(Answer::ok(&KeyScopes { key_id: caller.key.as_str().to_owned(), scopes })?.once(&once, reply.status() == "replayed"))
 }

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Context, once};
 use crate::api_keys::admit::{self, Admitted};
+use crate::api_keys::cache;
 use crate::app::App;
 use crate::error::{ApiError, Code, Result};
 use crate::ids::{KeyId, PresentedKey};
@@ -25,6 +26,7 @@ pub struct Caller {
     /// The `Idempotency-Key` header, checked.
     pub idempotency_key: Option<HeaderValue>,
     presented: PresentedKey,
+    /// What the operation asks of the key.
     scope: Option<Scope>,
     checked_at: u64,
 }
@@ -39,14 +41,12 @@ impl FromRequestParts<App> for Caller {
         let checked_at = app.key_cache.epoch();
         let (admitted, remaining) = admit::count(app, &presented).await.inspect_err(|e| {
             if e.code() == Code::RateLimitExceeded {
-                context.set_key(&presented.id, Some(0));
+                context.set_key(&presented.id, Some(0)); // the key was checked before it was counted
             }
         })?;
         context.set_key(&presented.id, remaining);
         let scope = if let Auth::Key(scope) = operation.auth { scope } else { None };
-        if let Some(scope) = scope {
-            check_scope(&admitted, scope)?;
-        }
+        check_scope(&admitted, scope)?;
         Ok(Self {
             key: presented.id.clone(),
             admitted,
@@ -66,19 +66,20 @@ impl Caller {
     /// # Errors
     /// `insufficient_scope`.
     pub fn require(&self, scope: Scope) -> Result<()> {
-        check_scope(&self.admitted, scope)
+        check_scope(&self.admitted, Some(scope))
     }
 
-    /// Whether the key still is what it was when the request came: for answers given after a wait.
+    /// Whether the key still may do what it asked for when the request came: for answers given after a wait. The news of a change may
+    /// have been lost, so what is known counts for as long as the cache would keep it and no longer.
     ///
     /// # Errors
-    /// `unauthorized` when it was revoked meanwhile, `insufficient_scope` when it gave the operation's scope up.
+    /// `unauthorized` when it was revoked meanwhile, `insufficient_scope` when it was narrowed.
     pub async fn still_admitted(&self, app: &App) -> Result<()> {
-        if app.key_cache.epoch() == self.checked_at {
+        if app.key_cache.epoch() == self.checked_at && self.admitted.asked_at.elapsed() < cache::LIFE {
             return Ok(());
         }
         let now = admit::look(app, &self.presented).await?;
-        self.scope.map_or(Ok(()), |scope| check_scope(&now, scope))
+        check_scope(&now, self.scope)
     }
 }
 
@@ -94,9 +95,9 @@ fn presented_key(headers: &HeaderMap) -> Option<PresentedKey> {
     PresentedKey::parse(text.trim())
 }
 
-fn check_scope(admitted: &Admitted, scope: Scope) -> Result<()> {
-    match &admitted.scopes {
-        Some(granted) if !granted.iter().any(|g| g == scope.word()) => {
+fn check_scope(admitted: &Admitted, scope: Option<Scope>) -> Result<()> {
+    match (&admitted.scopes, scope) {
+        (Some(granted), Some(scope)) if !granted.iter().any(|g| g == scope.word()) => {
             Err(ApiError::new(Code::InsufficientScope).with("required_scope", scope.word()).with("granted_scopes", granted.clone()))
         }
         _ => Ok(()),

@@ -83,9 +83,9 @@ impl Fields {
         if raw[1..raw.len() - 1].trim_ascii().is_empty() {
             return Ok(None);
         }
-        // A reader would choke on half a surrogate pair: only a full parse finds one.
-        if raw.contains("\\u") && serde_json::from_str::<serde_json::Value>(raw).is_err() {
-            return Err(wrong(Code::InvalidObject, name, "must hold valid Unicode"));
+        // Given back as it was sent, half a surrogate pair or 1e999 would make whole pages unreadable to others: only a full parse finds it.
+        if serde_json::from_str::<serde_json::Value>(raw).is_err() {
+            return Err(wrong(Code::InvalidObject, name, "must hold valid Unicode and numbers that fit into 64 bits"));
         }
         Ok(Some(raw.to_owned()))
     }
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn each_wrong_type_names_its_field() {
         let f =
-            Fields::parse(br#"{"s": 1, "blank": "  ", "o": [], "n": 1.5, "t": [1], "half": "\ud800", "oh": {"a": "\ud800"}, "nul": null}"#)
+            Fields::parse(br#"{"s": 1, "blank": "  ", "o": [], "n": 1.5, "t": [1], "half": "\ud800", "oh": {"a": "\ud800"}, "far": {"a": [1e999]}, "nul": null}"#)
                 .expect("parses");
         assert_eq!(code(f.text("s")), "invalid_string");
         assert_eq!(code(f.required_text("blank")), "invalid_string");
@@ -210,6 +210,7 @@ mod tests {
         assert_eq!(code(f.text("half")), "invalid_string");
         assert_eq!(code(f.object("o")), "invalid_object");
         assert_eq!(code(f.object("oh")), "invalid_object");
+        assert_eq!(code(f.object("far")), "invalid_object");
         assert_eq!(code(f.object("nul")), "ok");
         assert_eq!(code(f.integer("n", Code::InvalidLimit, 1, 2)), "invalid_limit");
         assert_eq!(code(f.texts("t", Code::InvalidMentions, 2)), "invalid_mentions");

@@ -13,6 +13,9 @@ use crate::operation::Operation;
 /// An operation's id and a status.
 type OperationAndStatus = (&'static str, u16);
 
+/// What a `method` label may be.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 /// The metrics of one replica.
 pub struct Metrics {
     registry: Registry,
@@ -93,7 +96,8 @@ impl Metrics {
         Counted(self.running.clone())
     }
 
-    /// `route` is the path template; every variable segment becomes `{id}`.
+    /// `route` is the path template; every variable segment becomes `{id}`. A method that HTTP does not know counts as `other`: no
+    /// client may name a series.
     pub fn request_ended(&self, operation: Option<&'static Operation>, method: &str, route: &str, status: u16, took: Duration) {
         let seconds = took.as_secs_f64();
         // HEAD shares its operation with GET, and is rare.
@@ -106,6 +110,7 @@ impl Metrics {
             return;
         }
         let path = template(route);
+        let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
         let count = self.requests.with_label_values(&[method, &path, &status.to_string()]);
         let duration = self.durations.with_label_values(&[method, &path]);
         count.inc();

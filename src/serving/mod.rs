@@ -18,7 +18,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use futures::FutureExt;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
@@ -126,12 +125,23 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
         }
     }
 
-    // Whoever is in the backlog believes to be connected: closing the listener would reset them.
-    while let Ok(permit) = gate.clone().try_acquire_owned() {
-        let Some(Ok((tcp, peer))) = listener.accept().now_or_never() else { break };
-        connections.spawn(serving.connection(tcp, peer, permit));
+    // Whoever is in the backlog believes to be connected: closing the listener would reset them. The kernel is asked, and not tokio,
+    // which learns of a connection only when it next looks.
+    match listener.into_std() {
+        Ok(listener) => {
+            while let Ok(permit) = gate.clone().try_acquire_owned() {
+                match listener.accept().and_then(|(tcp, peer)| {
+                    tcp.set_nonblocking(true)?;
+                    Ok((TcpStream::from_std(tcp)?, peer))
+                }) {
+                    Ok((tcp, peer)) => drop(connections.spawn(serving.connection(tcp, peer, permit))),
+                    Err(error) if is_of_one_connection(&error) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "connections that were not accepted yet are cut"),
     }
-    drop(listener);
     serving.leaving.cancel();
     connections.close();
     connections.wait().await;

@@ -260,9 +260,14 @@ impl<'a> Call<'a> {
         let code = parsed.refusals.iter().copied().find(|c| c.spec().word == word);
         let mut error =
             ApiError::new(code.ok_or_else(|| ApiError::internal(format!("lua/{}.lua: undeclared refusal {word}", self.script.name)))?);
-        // Details follow as name, value; a name that ends in # marks a number.
+        // Details follow as name, value; a name that ends in # marks a number, in a comma a list joined by commas.
         for i in (1..reply.len()).step_by(2) {
             let name = reply.text(i)?;
+            if let Some(list) = name.strip_suffix(',') {
+                let words: Vec<String> = reply.text(i + 1)?.split(',').filter(|w| !w.is_empty()).map(str::to_owned).collect();
+                error = error.with(list, words);
+                continue;
+            }
             error = match name.strip_suffix('#') {
                 Some("retry_after_ms") => error.retry_after(reply.uint(i + 1)?.div_ceil(1000)),
                 Some(number) => error.with(number, reply.int(i + 1)?),

@@ -1,1 +1,13 @@
-//! What every request meets, whatever it asks.
+//! What holds for every operation alike.
+
+mod bad_bodies;
+mod bad_fields;
+mod bad_paths;
+mod base_url;
+mod headers;
+mod logs;
+mod metrics;
+mod rate_limit;
+mod redis_away;
+mod routes;
+mod slow_clients;
