@@ -33,11 +33,11 @@ async fn sixty_four_claimers_over_three_replicas_take_a_thousand_messages_once_e
         let claimer = Claimer { agent: worker.on(n % 3), channel: channel.clone(), name: format!("claimer-{n}") };
         let posted = posted.clone();
         claimers.spawn(async move {
-            match n % 4 {
+            match n % 8 {
                 // Each from another place, so that they cross each other and those who take the oldest.
                 0 => claimer.by_id(&posted, n * posted.len() / CLAIMERS).await,
-                1 => claimer.next(json!({ "lease_seconds": 600, "max": 3 })).await,
-                2 => claimer.next(json!({ "wait": 0.1 })).await,
+                1 | 5 => claimer.next(json!({ "lease_seconds": 600, "max": 3 })).await,
+                2 | 6 => claimer.next(json!({ "wait": 0.1 })).await,
                 _ => claimer.next(json!({})).await,
             }
         });
