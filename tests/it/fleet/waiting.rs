@@ -32,6 +32,8 @@ async fn waiters(fleet: &Fleet, expected: &[usize]) {
         })
         .await;
     }
+    // They are counted a moment before they have subscribed and looked once more. Too short, and a lost wake-up is not seen; no test fails.
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 /// What a waiter was answered, well before it would have looked again by itself.
