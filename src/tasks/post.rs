@@ -72,8 +72,15 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
     let word = body.fields.required_text("channel")?;
     let message = PostMessage::read(&body.fields, &app)?;
-    let channel = find_or_create(&app, &caller, &word, &once).await?;
-    let (message, replayed) = post(&app, &caller, &channel, message, true, &once).await?;
+    let mut channel = find_or_create(&app, &caller, &word, &once).await?;
+    let (message, replayed) = match post(&app, &caller, &channel, message.clone(), true, &once).await {
+        // The name was taken, its channel not yet made: by a request that runs now, or that died in between.
+        Err(e) if e.code() == Code::ChannelNotFound && ChannelId::parse(&word).is_none() => {
+            channel = open_under_name(&app, &caller, &word, &once).await?;
+            post(&app, &caller, &channel, message, true, &once).await?
+        }
+        done => done?,
+    };
     let next_cursor = Some(message.created_at.clone());
     Ok(Answer::created(&PostedTask { message, channel: channel.as_str().to_owned(), next_cursor })?.once(&once, replayed))
 }
