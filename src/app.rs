@@ -40,7 +40,10 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     scripts::check().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a script does not fit")))?;
     let target = settings.redis_url.clone();
     let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout)?;
-    let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics: settings.longpoll_max_waiters, ..HubConfig::default() })?;
+    // More topics than waiters: those that were left linger, and must not take the places of who waits now.
+    let room = HubConfig::default();
+    let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(2));
+    let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics, ..room })?;
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
         settings,

@@ -51,7 +51,7 @@ pub const REFUSALS: &[Code] = &[
 ];
 
 /// What to send.
-#[derive(ToSchema)]
+#[derive(ToSchema, Clone)]
 pub struct PostMessage {
     /// The task or message itself.
     #[schema(example = "Summarise https://example.com/report.pdf")]

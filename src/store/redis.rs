@@ -11,8 +11,11 @@ use arc_swap::ArcSwapOption;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::cluster::ClusterClient;
 use deadpool_redis::redis::cluster_async::ClusterConnection;
+use deadpool_redis::redis::cluster_routing::SingleNodeRoutingInfo;
 use deadpool_redis::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
-use deadpool_redis::redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind, TlsMode, Value};
+use deadpool_redis::redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
+};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -216,12 +219,11 @@ impl Connection {
     }
 }
 
-/// Repeats only on replies that prove that nothing ran; the client's own retries are off.
+/// Repeats only on replies that prove that nothing ran; the client's own retries are off. A MOVED makes the client read the map of slots again.
 async fn send_to_cluster(mut connection: ClusterConnection, command: &Cmd) -> Result<Value, RedisError> {
-    use deadpool_redis::redis::aio::ConnectionLike;
     let mut pause = Duration::from_millis(20);
     for _ in 0..6 {
-        match connection.req_packed_command(command).await.and_then(Value::extract_error) {
+        match send_to_owner(&mut connection, command).await {
             Err(e) if proves_non_execution(&e) => {
                 sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(300));
@@ -229,7 +231,24 @@ async fn send_to_cluster(mut connection: ClusterConnection, command: &Cmd) -> Re
             answer => return answer,
         }
     }
-    connection.req_packed_command(command).await.and_then(Value::extract_error)
+    send_to_owner(&mut connection, command).await
+}
+
+/// Once to the node that has the slot, and where it points to another with ASK (the slot is being moved), once there.
+async fn send_to_owner(connection: &mut ClusterConnection, command: &Cmd) -> Result<Value, RedisError> {
+    use deadpool_redis::redis::aio::ConnectionLike;
+    let answer = connection.req_packed_command(command).await.and_then(Value::extract_error);
+    let Err(refusal) = &answer else { return answer };
+    if !matches!(refusal.kind(), ErrorKind::Server(ServerErrorKind::Ask)) {
+        return answer;
+    }
+    let next = refusal.redirect_node().and_then(|(address, _)| address.rsplit_once(':')).and_then(|(h, p)| Some((h, p.parse().ok()?)));
+    let Some((host, port)) = next else { return answer };
+    let there = SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port };
+    let mut pair = Pipeline::with_capacity(2);
+    pair.cmd("ASKING").add_command(command.clone());
+    let mut answers = connection.route_pipeline(pair, 0, 2, there).await?;
+    answers.pop().unwrap_or(Value::Nil).extract_error()
 }
 
 fn proves_non_execution(e: &RedisError) -> bool {

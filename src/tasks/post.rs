@@ -74,14 +74,14 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
     let word = body.fields.required_text("channel")?;
     let message = PostMessage::read(&body.fields, &app)?;
     let mut channel = find_or_create(&app, &caller, &word, &once).await?;
-    let mut posted = post(&app, &caller, &channel, message, true, &once).await;
-    let leads_nowhere = posted.as_ref().is_err_and(|e| e.code() == Code::ChannelNotFound) && ChannelId::parse(&word).is_none();
-    if leads_nowhere {
-        // A crash left the name without its channel.
-        channel = open_under_name(&app, &caller, &word, &once.pin_only()).await?;
-        posted = post(&app, &caller, &channel, PostMessage::read(&body.fields, &app)?, true, &once).await;
-    }
-    let (message, replayed) = posted?;
+    let (message, replayed) = match post(&app, &caller, &channel, message, true, &once).await {
+        // The name was taken, its channel not yet made: by a request that runs now, or that died in between.
+        Err(e) if e.code() == Code::ChannelNotFound && ChannelId::parse(&word).is_none() => {
+            channel = open_under_name(&app, &caller, &word, &once.pin_only()).await?;
+            post(&app, &caller, &channel, PostMessage::read(&body.fields, &app)?, true, &once).await?
+        }
+        done => done?,
+    };
     let next_cursor = Some(message.created_at.clone());
     Ok(Answer::created(&PostedTask { message, channel: channel.as_str().to_owned(), next_cursor })?.once(&once, replayed))
 }

@@ -1,1 +1,169 @@
 //! Round trips to Redis that a hot operation costs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::client::{Agent, Ask};
+use crate::support::count::Count;
+use crate::support::fleet::Fleet;
+use crate::support::redis::RedisServer;
+use crate::support::reply::Reply;
+use crate::support::wait::eventually;
+
+const ROUNDS: usize = 12;
+
+#[tokio::test]
+async fn a_hot_operation_is_one_script_and_two_with_a_rate_limit() {
+    for (limit, scripts) in [("0", 1), ("1000000", 2)] {
+        let redis = RedisServer::start_private(&[]);
+        let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_RATE_LIMIT", limit).start().await;
+        settled(&redis).await;
+        let agent = fleet.agent("agent").await;
+        let channel = agent.channel("claimable").await;
+        let hot = Hot { redis: redis.clone(), agent: agent.clone(), scripts };
+
+        hot.cost("post", |agent| agent.post_to(&channel, json!({ "content": "a task" }))).await;
+        hot.cost("list", |agent| agent.list(&channel, "")).await;
+        hot.cost("list unclaimed", |agent| agent.list(&channel, "status=unclaimed")).await;
+        hot.cost("tasks/post", |agent| agent.post("/v1/tasks/post", json!({ "channel": channel, "content": "a task" }))).await;
+        hot.cost("tasks/subscribe", |agent| agent.post("/v1/tasks/subscribe", json!({ "channel": channel }))).await;
+        hot.cost("claim-next", |agent| agent.claim_next(&channel, json!({}))).await;
+        hot.cost("claim-next with wait", |agent| agent.claim_next(&channel, json!({ "wait": 5 }))).await;
+        hot.cost_each("ack", &ids(&agent, &channel, "claimed").await, |agent, id| agent.ack(id)).await;
+        for _ in 0..ROUNDS {
+            agent.post_message(&channel, "one more").await;
+        }
+        let open = ids(&agent, &channel, "open").await;
+        hot.cost_each("claim", &open, |agent, id| agent.claim(id)).await;
+        hot.cost_each("release", &open, |agent, id| agent.release(id)).await;
+        let tokens: Vec<String> = hot
+            .cost_each("claim-with-lease", &open, |agent, id| agent.claim_with_lease(id, 60))
+            .await
+            .into_iter()
+            .map(|leased| leased["lease_token"].as_str().unwrap().to_owned())
+            .collect();
+        hot.cost_each("heartbeat", &tokens, |agent, token| agent.heartbeat(token, 60)).await;
+        fleet.finish().await;
+    }
+}
+
+async fn ids(agent: &Agent, channel: &str, state: &str) -> Vec<String> {
+    let page = agent.list(channel, "limit=100").await.ok(200);
+    let messages = page["data"].as_array().unwrap().iter().filter(|message| message["state"] == state);
+    messages.map(|message| message["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn accepted(reply: Reply) -> Value {
+    let status = if reply.status == 201 { 201 } else { 200 };
+    reply.ok(status)
+}
+
+struct Hot {
+    redis: Arc<RedisServer>,
+    agent: Agent,
+    /// How many one request may cost.
+    scripts: u64,
+}
+
+impl Hot {
+    async fn cost(&self, what: &str, ask: impl Fn(&Agent) -> Ask) {
+        let again = vec![String::new(); ROUNDS];
+        self.cost_each(what, &again, |agent, _| ask(agent)).await;
+    }
+
+    /// Without a limit a replica looks at a key once a second: what it remembers has a life of one second.
+    async fn cost_each(&self, what: &str, each: &[String], ask: impl Fn(&Agent, &str) -> Ask) -> Vec<Value> {
+        assert!(each.len() >= ROUNDS, "{what}: only {} to do it with", each.len());
+        let (began, mut answers, mut costs) = (Instant::now(), Vec::new(), Vec::new());
+        for (n, one) in each.iter().enumerate() {
+            let count = Count::start(&self.redis);
+            answers.push(accepted(ask(&self.agent.on(n % 2), one).await));
+            costs.push(count.scripts());
+        }
+        // The first on each replica may have to send the script itself.
+        let steady = &costs[2..];
+        let (least, total) = (steady.iter().min().copied().unwrap_or(0), steady.iter().sum::<u64>());
+        let looks = if self.scripts == 1 { 2 * (began.elapsed().as_secs() + 2) } else { 0 };
+        let expected = self.scripts * steady.len() as u64;
+        assert!(least == self.scripts && total <= expected + looks, "{what} costs {costs:?}, expected {} each", self.scripts);
+        answers
+    }
+}
+
+#[tokio::test]
+async fn one_post_wakes_a_thousand_readers_with_one_read_and_claimers_one_a_replica() {
+    let redis = RedisServer::start_private(&[]);
+    let fleet = Fleet::builder().redis(&redis).start().await;
+    settled(&redis).await;
+    let (poster, reader) = (fleet.agent("poster").await, fleet.agent("reader").await);
+    let channel = poster.channel("broadcast").await;
+    let wait = |replica: usize, ask: Ask| tokio::spawn(ask.on(replica).into_future());
+    let readers: Vec<_> = (0..1000).map(|_| wait(0, reader.list(&channel, "wait=25"))).collect();
+    asleep(&fleet, 0, 1000).await;
+    let posted = {
+        poster.on(1).get("/v1/keys/me").await.ok(200);
+        let count = Count::start(&redis);
+        let posted = poster.on(1).post_message(&channel, "news").await;
+        for reader in readers {
+            assert_eq!(reader.await.unwrap().ok(200)["data"][0]["id"], json!(posted));
+        }
+        // The post, the read; and once in a second each replica looks at a key again.
+        assert!((2..=4).contains(&count.scripts()), "{:?}", count.since());
+        posted
+    };
+    poster.delete(&format!("/v1/messages/{posted}")).await.has_status(200);
+
+    // A message for one: not all who wait for one try. The post, a try at each replica, and the one that the winner brings on.
+    let tasks = poster.channel("claimable").await;
+    let claimers: Vec<_> = (0..60).map(|n| wait(n % 2, reader.claim_next(&tasks, json!({ "wait": 25 })))).collect();
+    asleep(&fleet, 0, 30).await;
+    asleep(&fleet, 1, 30).await;
+    let count = Count::start(&redis);
+    poster.post_message(&tasks, "a task").await;
+    eventually("one has it", Duration::from_secs(10), || async {
+        let at = [fleet.metric(0, "backchannel_waiters").await, fleet.metric(1, "backchannel_waiters").await];
+        at.into_iter().flatten().sum::<f64>() == 59.0
+    })
+    .await;
+    assert!(count.scripts() <= 10, "{:?}", count.since());
+    poster.delete(&format!("/v1/channels/{tasks}")).await.has_status(204);
+    let mut winners = 0;
+    for claimer in claimers {
+        let reply = claimer.await.unwrap();
+        if reply.status == 404 {
+            reply.refused(404, "channel_not_found");
+        } else {
+            assert!(!reply.ok(200)["claimed"].is_null());
+            winners += 1;
+        }
+    }
+    assert_eq!(winners, 1);
+    fleet.finish().await;
+}
+
+/// Waits until this many are held, and all have done what they do before they sleep.
+async fn asleep(fleet: &Fleet, replica: usize, waiters: usize) {
+    eventually(&format!("{waiters} wait"), Duration::from_secs(20), || async {
+        fleet.metric(replica, "backchannel_waiters").await == Some(waiters as f64)
+    })
+    .await;
+    let redis = fleet.redis();
+    eventually("they sleep", Duration::from_secs(20), || async {
+        let count = Count::start(redis);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        count.scripts() == 0
+    })
+    .await;
+}
+
+/// Waits until both replicas hear of changed keys: when that begins they forget the keys they have seen.
+async fn settled(redis: &RedisServer) {
+    eventually("both replicas have subscribed", Duration::from_secs(20), || async {
+        let topics: Vec<String> = redis.run(&["PUBSUB", "SHARDCHANNELS"]);
+        topics.first().is_some_and(|topic| redis.run::<(String, i64)>(&["PUBSUB", "SHARDNUMSUB", topic]).1 == 2)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}

@@ -1,1 +1,6 @@
 //! `/v1/tasks/*`
+
+mod broadcast;
+mod claim;
+mod post;
+mod subscribe;
