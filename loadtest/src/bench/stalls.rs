@@ -1,6 +1,6 @@
 //! How long a script holds Redis up while a large backlog is given back or trimmed.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use deadpool_redis::redis::Value;
 use serde_json::json;
 
@@ -35,6 +35,10 @@ impl Bench {
         println!("filling {} messages", self.options.backlog);
         target.fill(std::slice::from_ref(&channel), self.options.backlog).await?;
 
+        self.quiet().await?;
+        scenarios::yardstick(&self.minimal.url(), "/one", self.connections(), self.window(), &[]).await?;
+        let nothing = self.phase("nothing (`return 1`, by the minimal server): what this machine does to any script").await?;
+
         let lease_s = 1 + self.options.backlog / 5000;
         self.quiet().await?;
         claim_all(&target, &channel, self.options.backlog, lease_s).await?;
@@ -51,11 +55,11 @@ impl Bench {
             .await
             .context("a smaller ring")?;
         self.quiet().await?;
-        trim_all(&mut connection, &channel, self.options.backlog).await?;
+        self.trim_all(&mut connection, &channel).await?;
         let trimmed = self.phase("trim all but a hundred, by posts").await?;
 
-        let phases = [claimed, reclaimed, trimmed];
-        for phase in &phases {
+        let phases = [nothing, claimed, reclaimed, trimmed];
+        for phase in &phases[1..] {
             let what = format!("Slowest script: {} ({} messages)", phase.name, self.options.backlog);
             self.report.ratio(Ratio::of(&what, Some(phase.slowest_ms), Some(LIMIT_MS), "ms", 1.0));
         }
@@ -70,16 +74,29 @@ impl Bench {
         Ok(())
     }
 
-    /// Lists until no lease is left: every list gives some back.
+    /// Claims until no lease that has ended is left: every claim gives some back first (reads only count them out).
     async fn reclaim_all(&mut self, target: &Target, channel: &str) -> Result<()> {
-        let window = Window { warm_up: std::time::Duration::ZERO, ..Window::seconds(self.options.seconds.min(1.0)) };
-        let pattern = format!("*{{{channel}}}:leases");
+        let leases = format!("bc:{{{channel}}}:leases");
         for _ in 0..self.options.backlog / CHUNK + 1 {
-            scenarios::list(target, channel, &[], 1, window, &[]).await?;
-            let left: Vec<String> = self.asking.run(&["KEYS", &pattern]).await?;
-            if left.is_empty() {
-                break; // a sorted set without members is no key
+            let channels = [channel.to_owned()];
+            scenarios::claim_next(target, &channels, self.options.backlog, Window::seconds(0.2), &[]).await?;
+            let (seconds, micros): (u64, u64) = self.asking.run(&["TIME"]).await?;
+            let now = (seconds * 1_000_000 + micros).to_string();
+            if self.asking.run::<u64>(&["ZCOUNT", &leases, "-inf", &now]).await? == 0 {
+                return Ok(());
             }
+        }
+        bail!("leases that ended were not given back")
+    }
+
+    /// A ring that is too long loses up to 64 messages with each post.
+    async fn trim_all(&mut self, connection: &mut Connection, channel: &str) -> Result<()> {
+        for _ in 0..self.options.backlog / (CHUNK - 1) + 2 {
+            connection.send(api::post(channel)).await.context("posting into the ring")?;
+        }
+        let left: u64 = self.asking.run(&["XLEN", &format!("bc:{{{channel}}}:log")]).await?;
+        if left > KEPT + CHUNK {
+            bail!("{left} messages are left in a ring of {KEPT}");
         }
         Ok(())
     }
@@ -140,14 +157,6 @@ async fn claim_all(target: &Target, channel: &str, backlog: u64, lease_s: u64) -
         Ok::<_, anyhow::Error>(())
     };
     futures::future::try_join_all((0..64).map(worker)).await.map(|_| ())
-}
-
-/// A ring that is too long loses up to 64 messages with each post.
-async fn trim_all(connection: &mut Connection, channel: &str, backlog: u64) -> Result<()> {
-    for _ in 0..backlog / (CHUNK - 1) + 2 {
-        connection.send(api::post(channel)).await.context("posting into the ring")?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

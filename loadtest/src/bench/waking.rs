@@ -21,6 +21,9 @@ use crate::stats::ms;
 /// Few: the time of a wake-up is measured here, not that of a queue.
 const PAIRS: usize = 4;
 
+/// A replica that has just started still makes its connections, and then asks again for what it has read before.
+const SETTLED: Duration = Duration::from_secs(3);
+
 /// A publisher and a subscriber of a topic, with nothing between them but Redis.
 struct Topic {
     name: String,
@@ -108,13 +111,14 @@ impl Bench {
 
         let replica = Server::replica(&self.options.server, &self.redis, &self.scratch).await?;
         let target = Target::prepare(&[replica.url()], 64).await?;
+        tokio::time::sleep(SETTLED).await;
         let found = scenarios::fanout(&target, waiters, &replica.watched()?, Some(&mut self.asking)).await?;
         print!("{found}");
         let what = format!("Memory of a waiter ({waiters} idle), against a request held by a bare axum server");
         self.report.ratio(Ratio::of(&what, Some(found.bytes_each / 1024.0), Some(bare / 1024.0), "KiB", 1.3));
         let (scripts, reads) = found.redis.unwrap_or_default();
         let what = format!("Scripts besides the post that Redis ran while one post woke {waiters}");
-        self.report.ratio(Ratio::of(&what, Some(scripts.saturating_sub(1) as f64), Some(1.0), "", 1.0));
+        self.report.ratio(Ratio::of(&what, Some(scripts.saturating_sub(1) as f64), Some(1.0), "scripts", 1.0));
         let text = format!(
             "One post to {} readers that wait on one replica: half answered after {} ms, all after {} ms, {} not. Redis ran {scripts} scripts meanwhile \
              and {reads} reads of streams. The generator, one thread, reads all the answers: most of that time is its own.",

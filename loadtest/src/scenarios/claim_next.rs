@@ -15,8 +15,8 @@ const LEASE_S: u64 = 3600;
 
 struct Claimer {
     connection: Connection,
-    /// The channels that may have something left for it; all workers share one where there is only one.
-    channels: Vec<String>,
+    /// The channels that may have something left for it, and how much; all workers share one where there is only one.
+    channels: Vec<(String, u64)>,
 }
 
 impl Work for Claimer {
@@ -25,7 +25,12 @@ impl Work for Claimer {
     }
 
     async fn step(&mut self) -> Step {
-        while let Some(channel) = self.channels.last() {
+        while let Some((channel, left)) = self.channels.last_mut() {
+            if *left == 0 {
+                self.channels.pop();
+                continue;
+            }
+            *left -= 1;
             let ask = api::claim_next(channel, LEASE_S, 1);
             let began = Instant::now();
             match self.connection.send(ask).await {
@@ -38,16 +43,18 @@ impl Work for Claimer {
     }
 }
 
-/// Takes what the channels hold, `stock` messages in all, until the time is up. Several channels are dealt out to the workers.
+/// Takes what the channels hold, `stock` messages in all, until the time is up. Several channels
+/// are dealt out to the workers, each of them full of its share of the stock.
 ///
 /// # Errors
 /// When nothing can be measured; refusals are counted instead.
 pub async fn claim_next(target: &Target, channels: &[String], stock: u64, window: Window, watched: &[Watched]) -> Result<Measured> {
+    let share = stock / (channels.len() as u64).max(1);
     let worker = |i: usize| {
         let mine = if channels.len() < target.connections {
-            vec![channels[i % channels.len()].clone()]
+            vec![(channels[i % channels.len()].clone(), u64::MAX)]
         } else {
-            channels.iter().skip(i).step_by(target.connections).cloned().collect()
+            channels.iter().skip(i).step_by(target.connections).map(|c| (c.clone(), share)).collect() // no question in vain
         };
         Ok(Claimer { connection: target.connect(i)?, channels: mine })
     };
