@@ -52,16 +52,6 @@ impl Redis {
     pub async fn command_stats(&mut self) -> Result<BTreeMap<String, Calls>> {
         Ok(command_stats(&self.run::<String>(&["INFO", "commandstats"]).await?))
     }
-
-    /// Scripts run and streams read so far.
-    ///
-    /// # Errors
-    /// When Redis does not answer.
-    pub async fn reads(&mut self) -> Result<(u64, u64)> {
-        let stats = self.command_stats().await?;
-        let sum = |names: &[&str]| names.iter().filter_map(|n| stats.get(*n)).map(|c| c.calls).sum();
-        Ok((sum(&["evalsha", "evalsha_ro", "eval"]), sum(&["xrange", "xrevrange", "xread"])))
-    }
 }
 
 fn field_of<'a>(info: &'a str, field: &str) -> Option<&'a str> {

@@ -76,13 +76,20 @@ impl Bench {
         command.args(["-n", &count.to_string(), "-q", "-r", "1000000000000", "EVALSHA", &sha, "2", "bench:{x}:log", "bench:{x}:open"]);
         command.args(["bck_abcdefghijklmnopqrstuvwxyz.actor_abcdefghijklmnopqrstuvwxyz.load-0", &api::content(), "__rand_int__"]);
         command.stdin(Stdio::null()).kill_on_drop(true);
-        let output = command.output().await.context("redis-benchmark cannot be started; it comes with redis-tools")?;
+        let output = command.output().await.context("redis-benchmark")?;
         if !output.status.success() {
             bail!("redis-benchmark: {}", String::from_utf8_lossy(&output.stderr));
         }
         let used = redis.usage()?.cpu.saturating_sub(before.cpu);
         Ok(used.as_secs_f64() * 1e6 / count.max(1) as f64)
     }
+}
+
+/// # Errors
+/// When redis-benchmark is not installed: better known before the rest has been measured.
+pub async fn benchmark_is_here() -> Result<()> {
+    let asked = Command::new("redis-benchmark").arg("--version").stdout(Stdio::null()).status().await;
+    asked.map(|_| ()).context("redis-benchmark cannot be started; Debian and Ubuntu have it in redis-tools")
 }
 
 const ABOUT: &str = "The minimal server (`/one`) parses the same body and sends one EVALSHA of `return 1` on one multiplexed connection; `/bare` \

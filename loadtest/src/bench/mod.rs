@@ -77,6 +77,9 @@ struct Bench {
 /// When something does not start or cannot be measured. A missed target is no error.
 pub async fn bench(mut options: Options) -> Result<()> {
     options.server = options.server.canonicalize().with_context(|| format!("{} is not there", options.server.display()))?;
+    if options.only.contains(&Part::Costs) {
+        costs::benchmark_is_here().await?;
+    }
     let mut bench = Bench::start(options).await?;
     for part in bench.options.only.clone() {
         println!("\n--- {part:?}");

@@ -1,5 +1,6 @@
 //! Many idle readers on one channel, then one post: memory of a waiter, time until all are answered, reads of Redis.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::api::{self, Target};
 use crate::http::{Answer, Ask, Connection};
 use crate::proc::{self, Watched};
-use crate::redis::Redis;
+use crate::redis::{Calls, Redis, since};
 use crate::stats::{Latencies, ms};
 
 /// How long the readers wait at most; a server may grant less, and opening them must be quicker than that.
@@ -37,8 +38,8 @@ pub struct Fanout {
     pub answered: Latencies,
     /// Readers that were not answered with the message.
     pub missed: usize,
-    /// Scripts and stream reads that Redis ran between the post and the last answer; none without a Redis to ask.
-    pub redis: Option<(u64, u64)>,
+    /// What Redis ran between the post and the last answer; none without a Redis to ask.
+    pub redis: Option<BTreeMap<String, Calls>>,
 }
 
 /// Opens `count` connections, sends the request on each, and measures what that adds to the server's memory.
@@ -77,12 +78,14 @@ async fn open(mut connection: Connection) -> Result<Connection> {
 /// # Errors
 /// When nothing can be measured.
 pub async fn fanout(target: &Target, waiters: usize, server: &Watched, redis: Option<&mut Redis>) -> Result<Fanout> {
-    let channel = target.channel("broadcast").await?;
+    let [channel, other] = [target.channel("broadcast").await?, target.channel("broadcast").await?];
     let last = &target.urls[target.urls.len() - 1];
     let connections = (0..waiters).map(|i| Connection::new(last, Some(target.key(i)))).collect::<Result<_>>()?;
     let mut poster = Connection::new(&target.urls[0], Some(target.key(0)))?;
     poster.open().await?;
     let held = hold(connections, &api::list(&channel, "0", 10, WAIT_S), server).await?;
+    // The script is loaded and the poster's key is known: what Redis runs next is for the wake-up alone.
+    poster.send(api::post(&other)).await.context("a post before the one that wakes")?;
     wake_all(held, poster, &channel, redis).await
 }
 
@@ -92,7 +95,7 @@ async fn wake_all(mut held: Held, mut poster: Connection, channel: &str, mut red
         early += 1; // answered at once: the server holds no more, or for a shorter time than opening took
     }
     let before = match redis.as_mut() {
-        Some(redis) => Some(redis.reads().await?),
+        Some(redis) => Some(redis.command_stats().await?),
         None => None,
     };
     let sent = Instant::now();
@@ -106,13 +109,23 @@ async fn wake_all(mut held: Held, mut poster: Connection, channel: &str, mut red
         }
     }
     let redis = match (redis, before) {
-        (Some(redis), Some((scripts, reads))) => {
-            let after = redis.reads().await?;
-            Some((after.0.saturating_sub(scripts), after.1.saturating_sub(reads)))
-        }
+        (Some(redis), Some(before)) => Some(since(&before, &redis.command_stats().await?)),
         _ => None,
     };
     Ok(Fanout { waiters: held.count, bytes_each: held.bytes_each, answered, missed, redis })
+}
+
+impl Fanout {
+    /// How often Redis ran this command between the post and the last answer.
+    pub fn calls(&self, command: &str) -> Option<u64> {
+        self.redis.as_ref().map(|all| all.get(command).map_or(0, |c| c.calls))
+    }
+
+    /// `evalsha 2, hmget 2, …`: the post, its own commands included, and what was read.
+    pub fn commands(&self) -> String {
+        let calls = self.redis.iter().flatten().filter(|(name, _)| *name != "info");
+        calls.map(|(name, c)| format!("{name} {}", c.calls)).collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl fmt::Display for Fanout {
@@ -123,8 +136,8 @@ impl fmt::Display for Fanout {
         if self.missed > 0 {
             writeln!(f, "  error not woken: {}", self.missed)?;
         }
-        if let Some((scripts, reads)) = self.redis {
-            writeln!(f, "  Redis ran {scripts} scripts (the post is one of them) and {reads} stream reads meanwhile")?;
+        if self.redis.is_some() {
+            writeln!(f, "  Redis ran meanwhile: {}", self.commands())?;
         }
         Ok(())
     }
