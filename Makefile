@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # rustup may have been installed without a new shell since.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint format setup setup-build setup-redis setup-python
+.PHONY: help dev test bench lint format setup setup-build setup-redis setup-python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,15 +13,19 @@ dev: setup-build setup-redis ## run Backchannel on this machine: one command, no
 	cargo run --locked -- dev
 
 test: setup lint ## everything CI checks: what is missing is installed, then lint, then all tests
-	cargo test --locked
+	cargo test --locked --workspace
+
+bench: setup-build setup-redis ## measure a release build against bare yardsticks on this machine; rewrites docs/performance.md (ten minutes and a quiet machine)
+	cargo build --locked --release --workspace
+	target/release/backchannel-loadtest bench --server target/release/backchannel --write docs/performance.md
 
 lint: setup-build ## formatting and clippy, warnings denied
 	@scripts/check-rust.sh rustfmt clippy
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 format: ## format the code
-	cargo fmt
+	cargo fmt --all
 
 setup: setup-build setup-redis setup-python ## install what development needs and this machine lacks
 

@@ -1,0 +1,188 @@
+//! How long a script holds Redis up while a large backlog is given back or trimmed.
+
+use anyhow::{Context, Result, bail};
+use deadpool_redis::redis::Value;
+use serde_json::json;
+
+use super::Bench;
+use super::report::{Ratio, table};
+use crate::api::{self, Target};
+use crate::drive::Window;
+use crate::http::{Ask, Connection};
+use crate::scenarios;
+
+/// Claims of one request.
+const AT_ONCE: u64 = 10;
+/// Messages that stay in the channel that is trimmed.
+const KEPT: u64 = 100;
+/// What a script drops or gives back at most (`lua/lib/trim.lua`, `lua/lib/reclaim.lua`).
+const CHUNK: u64 = 64;
+const LIMIT_MS: f64 = 2.0;
+
+/// What Redis says of one phase.
+struct Phase {
+    name: &'static str,
+    scripts: u64,
+    /// The slowest in milliseconds; where none was logged, the bound of the histogram's last bucket.
+    slowest_ms: f64,
+    over: usize,
+}
+
+impl Bench {
+    pub(super) async fn stalls(&mut self) -> Result<()> {
+        let (target, owner) = (self.target(self.connections()).await?, self.target(1).await?);
+        let channel = owned_channel(&owner).await?;
+        println!("filling {} messages", self.options.backlog);
+        target.fill(std::slice::from_ref(&channel), self.options.backlog).await?;
+
+        self.quiet().await?;
+        scenarios::yardstick(&self.minimal.url(), "/one", self.connections(), self.window(), &[]).await?;
+        let nothing = self.phase("nothing (`return 1`, by the minimal server): what this machine does to any script").await?;
+
+        let lease_s = 1 + self.options.backlog / 5000;
+        self.quiet().await?;
+        claim_all(&target, &channel, self.options.backlog, lease_s).await?;
+        let claimed = self.phase("claim all, ten at once").await?;
+
+        tokio::time::sleep(std::time::Duration::from_secs(lease_s + 1)).await;
+        self.quiet().await?;
+        self.reclaim_all(&target, &channel).await?;
+        let reclaimed = self.phase("give back all, their leases having ended").await?;
+
+        let mut connection = owner.connect(0)?;
+        connection
+            .send(Ask::patch(&format!("/v1/channels/{channel}"), &json!({ "max_messages": KEPT })))
+            .await
+            .context("a smaller ring")?;
+        self.quiet().await?;
+        self.trim_all(&mut connection, &channel).await?;
+        let trimmed = self.phase("trim all but a hundred, by posts").await?;
+
+        let phases = [nothing, claimed, reclaimed, trimmed];
+        for phase in &phases[1..] {
+            let what = format!("Slowest script: {} ({} messages)", phase.name, self.options.backlog);
+            self.report.ratio(Ratio::of(&what, Some(phase.slowest_ms), Some(LIMIT_MS), "ms", 1.0));
+        }
+        let rows: Vec<_> = phases
+            .iter()
+            .map(|p| vec![p.name.to_owned(), p.scripts.to_string(), format!("{:.2}", p.slowest_ms), p.over.to_string()])
+            .collect();
+        let text = "By the clock on the wall, as Redis' slow log takes it: on a busy machine it holds the time in which Redis did not run, too. Where none \
+                    is logged, the slowest is the upper bound of the last bucket of LATENCY HISTOGRAM.";
+        let head = ["what", "scripts", "slowest ms", "over 2 ms"];
+        self.report.section("How long Redis is held up", format!("{}\n{text}", table(&head, &rows)));
+        Ok(())
+    }
+
+    /// Claims until no lease that has ended is left: every claim gives some back first (reads only count them out).
+    async fn reclaim_all(&mut self, target: &Target, channel: &str) -> Result<()> {
+        let leases = format!("bc:{{{channel}}}:leases");
+        for _ in 0..self.options.backlog / CHUNK + 1 {
+            let channels = [channel.to_owned()];
+            scenarios::claim_next(target, &channels, self.options.backlog, Window::seconds(0.2), &[]).await?;
+            let (seconds, micros): (u64, u64) = self.asking.run(&["TIME"]).await?;
+            let now = (seconds * 1_000_000 + micros).to_string();
+            if self.asking.run::<u64>(&["ZCOUNT", &leases, "-inf", &now]).await? == 0 {
+                return Ok(());
+            }
+        }
+        bail!("leases that ended were not given back")
+    }
+
+    /// A ring that is too long loses up to 64 messages with each post.
+    async fn trim_all(&mut self, connection: &mut Connection, channel: &str) -> Result<()> {
+        for _ in 0..self.options.backlog / (CHUNK - 1) + 2 {
+            connection.send(api::post(channel)).await.context("posting into the ring")?;
+        }
+        let left: u64 = self.asking.run(&["XLEN", &format!("bc:{{{channel}}}:log")]).await?;
+        if left > KEPT + CHUNK {
+            bail!("{left} messages are left in a ring of {KEPT}");
+        }
+        Ok(())
+    }
+
+    /// Forgets what was slow so far.
+    async fn quiet(&mut self) -> Result<()> {
+        self.asking.run::<()>(&["SLOWLOG", "RESET"]).await?;
+        self.asking.run::<()>(&["CONFIG", "RESETSTAT"]).await
+    }
+
+    async fn phase(&mut self, name: &'static str) -> Result<Phase> {
+        let scripts = self.asking.command_stats().await?.get("evalsha").map_or(0, |c| c.calls);
+        let slow: Vec<Value> = self.asking.run(&["SLOWLOG", "GET", "1000"]).await?;
+        let slow: Vec<i64> = slow.iter().filter_map(script_took).collect();
+        let histogram: Value = self.asking.run(&["LATENCY", "HISTOGRAM", "evalsha"]).await?;
+        let slowest = slow.iter().copied().max().unwrap_or_else(|| last_bucket(&histogram).min(2000));
+        Ok(Phase { name, scripts, slowest_ms: slowest as f64 / 1000.0, over: slow.len() })
+    }
+}
+
+/// An entry of the slow log: id, time, µs, words, …; none where it is no script.
+fn script_took(entry: &Value) -> Option<i64> {
+    let Value::Array(fields) = entry else { return None };
+    let (Value::Int(us), Value::Array(words)) = (fields.get(2)?, fields.get(3)?) else { return None };
+    let Value::BulkString(first) = words.first()? else { return None };
+    first.eq_ignore_ascii_case(b"EVALSHA").then_some(*us)
+}
+
+/// The largest bound (µs) in `[evalsha, [calls, n, histogram_usec, [bound, count, …]]]`; 0 without any.
+fn last_bucket(histogram: &Value) -> i64 {
+    match histogram {
+        Value::Array(parts) => match parts.iter().rev().find(|p| !matches!(p, Value::Array(a) if a.is_empty())) {
+            Some(Value::Int(_)) => {
+                let bounds = parts.iter().step_by(2).filter_map(|p| if let Value::Int(bound) = p { Some(*bound) } else { None });
+                bounds.max().unwrap_or(0)
+            }
+            Some(inner) => last_bucket(inner),
+            None => 0,
+        },
+        _ => 0,
+    }
+}
+
+async fn owned_channel(owner: &Target) -> Result<String> {
+    let body = json!({ "name": "stalls", "mode": "claimable", "discoverable": false });
+    let created = owner.connect(0)?.send(Ask::post("/v1/channels", &body)).await.context("creating a channel")?;
+    let created: serde_json::Value = crate::http::read(&created)?;
+    created["id"].as_str().map(str::to_owned).context("a channel has an id")
+}
+
+async fn claim_all(target: &Target, channel: &str, backlog: u64, lease_s: u64) -> Result<()> {
+    let rounds = backlog.div_ceil(AT_ONCE * 64);
+    let worker = |i: usize| async move {
+        let mut connection = target.connect(i)?;
+        for _ in 0..rounds {
+            connection.send(api::claim_next(channel, lease_s, AT_ONCE)).await.context("claiming the backlog")?;
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    futures::future::try_join_all((0..64).map(worker)).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn array(parts: &[Value]) -> Value {
+        Value::Array(parts.to_vec())
+    }
+
+    fn text(s: &str) -> Value {
+        Value::BulkString(s.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn only_scripts_of_the_slow_log_count() {
+        let entry = |word: &str| array(&[Value::Int(1), Value::Int(1_760_000_000), Value::Int(2345), array(&[text(word), text("x")])]);
+        assert_eq!(script_took(&entry("EVALSHA")), Some(2345));
+        assert_eq!(script_took(&entry("FLUSHALL")), None);
+    }
+
+    #[test]
+    fn the_slowest_bucket_bounds_the_slowest_script() {
+        let buckets = array(&[Value::Int(33), Value::Int(90), Value::Int(264), Value::Int(100)]);
+        let histogram = array(&[text("evalsha"), array(&[text("calls"), Value::Int(100), text("histogram_usec"), buckets])]);
+        assert_eq!(last_bucket(&histogram), 264);
+        assert_eq!(last_bucket(&array(&[])), 0);
+    }
+}

@@ -1,0 +1,76 @@
+//! `backchannel-loadtest`: load for a running Backchannel, the yardsticks it is compared with, and the comparison.
+//!
+//! [`drive`] is the closed loop, [`scenarios`] what is done in it, [`minimal`] the yardstick server, [`bench`] all of them in one run.
+
+mod api;
+mod bench;
+mod drive;
+mod http;
+mod minimal;
+mod proc;
+mod redis;
+mod run;
+mod scenarios;
+mod stats;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+// The service's allocator, so that the minimal server differs from it by its code alone.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Load generator for Backchannel, and the yardsticks it is measured against.
+#[derive(Parser)]
+#[command(version)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One scenario against a running server.
+    Run(run::Options),
+    /// The yardstick server; ends when it is killed.
+    Minimal {
+        #[arg(long)]
+        redis: String,
+        #[arg(long)]
+        port: u16,
+    },
+    /// All scenarios and yardsticks in one run, on processes of its own.
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match start(Line::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("backchannel-loadtest: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The load comes from one thread, the main one: it takes no more than a core, and the processes that `bench` starts die with it.
+fn start(command: Command) -> Result<()> {
+    match command {
+        Command::Minimal { redis, port } => Builder::new_multi_thread().enable_all().build()?.block_on(minimal::serve(&redis, port)),
+        Command::Run(options) => Builder::new_current_thread().enable_all().build()?.block_on(run::run(options)),
+        Command::Bench(options) => Builder::new_current_thread().enable_all().build()?.block_on(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            // Dropping the bench kills what it started.
+            tokio::select! {
+                ended = Box::pin(bench::bench(options)) => ended,
+                _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+                _ = terminate.recv() => Err(anyhow::anyhow!("terminated")),
+            }
+            .context("bench")
+        }),
+    }
+}

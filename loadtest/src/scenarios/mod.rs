@@ -1,0 +1,13 @@
+//! What is done to the server, one file a scenario.
+
+pub mod claim_next;
+pub mod cycle;
+pub mod fanout;
+pub mod plain;
+pub mod wake;
+
+pub use claim_next::claim_next;
+pub use cycle::cycle;
+pub use fanout::fanout;
+pub use plain::{acks, claims, list, posts, yardstick};
+pub use wake::wake;
