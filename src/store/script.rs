@@ -97,7 +97,7 @@ impl Parsed {
         let (header, _) = source.strip_prefix("--[[").and_then(|s| s.split_once("]]")).ok_or("no header")?;
         let mut slot = None;
         let (mut keys, mut args, mut oks, mut refusals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut locals, mut flags, mut rest) = (String::new(), "", false);
+        let (mut numbers, mut flags, mut rest) = (String::new(), "", false);
         for line in header.lines() {
             let mut words = line.split_whitespace();
             let (tag, word) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
@@ -107,17 +107,15 @@ impl Parsed {
                     let def =
                         slot.ok_or("@key before @slot")?.iter().find(|d| d.name == word).ok_or(format!("keyspace.rs has no key {word}"))?;
                     keys.push(def);
-                    locals += &format!("local {word} = KEYS[{}] ", keys.len());
                 }
                 "@arg" => {
                     args.push(word.to_owned());
-                    let value = format!("ARGV[{}]", args.len());
-                    let value = if words.next() == Some("int") { format!("tonumber({value})") } else { value };
-                    locals += &format!("local {word} = {value} ");
+                    if words.next() == Some("int") {
+                        numbers += &format!("{word} = tonumber({word}) ");
+                    }
                 }
                 "@rest" => {
                     rest = true;
-                    locals += &format!("local rest = {{unpack(ARGV, {})}} ", args.len() + 1);
                 }
                 "@flags" => flags = line.trim_start().trim_start_matches("@flags").trim(),
                 "@ok" => oks.push(word.to_owned()),
@@ -126,6 +124,7 @@ impl Parsed {
                 _ => {}
             }
         }
+        let locals = locals(&keys, &args, rest) + &numbers;
         let shebang = if flags.is_empty() { "#!lua".to_owned() } else { format!("#!lua flags={flags}") };
         let mut text = format!("{shebang}\n{locals}\n{CLOCK}\n");
         let mut lines = vec![(format!("{name} (prelude)"), 0); 3];
@@ -143,6 +142,22 @@ impl Parsed {
             None => fault.to_owned(),
         }
     }
+}
+
+/// The first line of a script: what the header names, as locals.
+fn locals(keys: &[&KeyDef], args: &[String], rest: bool) -> String {
+    let names: Vec<&str> = keys.iter().map(|k| k.name).collect();
+    let mut line = String::new();
+    if !names.is_empty() {
+        line += &format!("local {} = unpack(KEYS) ", names.join(", "));
+    }
+    if !args.is_empty() {
+        line += &format!("local {} = unpack(ARGV) ", args.join(", "));
+    }
+    if rest {
+        line += &format!("local rest = {{unpack(ARGV, {})}} ", args.len() + 1);
+    }
+    line
 }
 
 /// Appends a source without its header, with each included piece once in its scope, before its first use.

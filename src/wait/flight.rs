@@ -22,7 +22,7 @@ use super::topic::{Subscribed, Topic};
 const MAX_KEYS: usize = 64;
 /// How long a finished read waits for those woken together with its reader: until thousands of tasks have had their
 /// turn, not longer.
-const KEEP: Duration = Duration::from_millis(200);
+const KEEP: Duration = Duration::from_secs(2);
 
 type Shared = Arc<dyn Any + Send + Sync>;
 
@@ -128,7 +128,7 @@ impl Subscribed {
     /// Runs `read`, or shares the result of an equal one (`key`) that serves as well: one that began at a
     /// [`Subscribed::seq`] of at least `need` and not before this waiter came. `need` is the seq taken before the first
     /// read, then what [`Subscribed::changed`] returned. Everything that the result depends on must be in `key`, except
-    /// what changes only with a wake-up. The read goes on if the waiter that began it leaves. A result is kept 200 ms,
+    /// what changes only with a wake-up. The read goes on if the waiter that began it leaves. A result is kept two seconds,
     /// for the waiters woken with it.
     ///
     /// Panics if `read` does.
