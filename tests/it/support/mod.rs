@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod count;
+pub mod cut;
 pub mod fleet;
 pub mod keyspace;
 pub mod leftovers;
