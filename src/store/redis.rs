@@ -26,8 +26,8 @@ const MAX_IN_FLIGHT: usize = 20_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
 const RECONNECT_FIRST: Duration = Duration::from_millis(50);
 const RECONNECT_LONGEST: Duration = Duration::from_millis(1000);
-/// Timeouts in a row after which a connection is taken for dead.
-const TIMEOUTS_BEFORE_RECONNECT: usize = 8;
+/// Timeouts in a row after which a connection is taken for dead: few, so that a replica with little to do finds out within seconds too.
+const TIMEOUTS_BEFORE_RECONNECT: usize = 3;
 
 /// The replica's way to Redis. Cheap to clone.
 #[derive(Clone)]
