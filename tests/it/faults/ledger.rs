@@ -57,6 +57,10 @@ impl Outcome {
         }
     }
 
+    fn done(self) -> Option<Value> {
+        if let Self::Done(body) = self { Some(body) } else { None }
+    }
+
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Done(_))
     }
@@ -324,41 +328,29 @@ pub async fn whole_again(fleet: &Fleet, agent: &Agent, waiters: Option<Waiters>)
     Waiters::start(fleet, agent, 15).await.are_woken().await;
 }
 
-/// Several requests in a row, on every replica.
+/// Several requests in a row, on every replica, waiting included.
 async fn serves_again(fleet: &Fleet, agent: &Agent) {
-    let channel = std::cell::RefCell::new(None::<String>);
+    let name = &format!("pulse-{}", unique());
     for replica in 0..fleet.size() {
-        let (here, channel) = (agent.on(replica), &channel);
-        eventually(&format!("replica {replica} is whole again"), WHOLE_AGAIN, || {
-            let here = here.clone();
-            async move {
-                if fleet.client_on(replica).get("/readyz").within(HANG).await.status != 200 {
-                    return false;
-                }
-                let known = channel.borrow().clone();
-                let id = match known {
-                    Some(id) => id,
-                    None => {
-                        let fields = json!({ "mode": "claimable", "name": format!("pulse-{}", unique()) });
-                        let Outcome::Done(made) = Outcome::of(here.post("/v1/channels", fields)).await else { return false };
-                        let id = made["id"].as_str().expect("a channel has an id").to_owned();
-                        *channel.borrow_mut() = Some(id.clone());
-                        id
-                    }
-                };
-                for _ in 0..5 {
-                    if !Outcome::of(here.post_to(&id, json!({ "content": "pulse" }))).await.is_done() {
-                        return false;
-                    }
-                    if !Outcome::of(here.claim_next(&id, json!({}))).await.is_done() {
-                        return false;
-                    }
-                }
-                true
-            }
-        })
-        .await;
+        let here = &agent.on(replica);
+        let what = format!("replica {replica} serves again");
+        eventually(&what, WHOLE_AGAIN, || async move { pulse(fleet, replica, here, name).await.is_some() }).await;
     }
+}
+
+/// `None`: something was refused.
+async fn pulse(fleet: &Fleet, replica: usize, agent: &Agent, name: &str) -> Option<()> {
+    let ready = fleet.client_on(replica).get("/readyz").within(HANG).await;
+    let made = Outcome::of(agent.post("/v1/channels", json!({ "mode": "claimable", "name": name }))).await.done()?;
+    let channel = made["id"].as_str().expect("a channel has an id");
+    let mut cursor = String::new();
+    for _ in 0..5 {
+        let posted = Outcome::of(agent.post_to(channel, json!({ "content": "pulse" }))).await.done()?;
+        cursor = posted["next_cursor"].as_str().expect("a post says where to read on").to_owned();
+        Outcome::of(agent.claim_next(channel, json!({}))).await.done()?;
+    }
+    Outcome::of(agent.list(channel, &format!("wait=0.1&cursor={cursor}"))).await.done()?;
+    (ready.status == 200).then_some(())
 }
 
 /// 2,000 requests at a replica that cannot reach its Redis: none is done, each is answered, and the memory is given back or

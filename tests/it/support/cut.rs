@@ -110,14 +110,12 @@ impl Cut {
 
     /// Closes all connections, and each new one as soon as it comes.
     pub fn refuse(&self) {
-        let born = self.accepted();
-        self.orders.send_modify(|orders| (orders.accept, orders.close_below) = (Accept::Close, born));
+        self.orders.send_modify(|orders| (orders.accept, orders.close_below) = (Accept::Close, self.accepted()));
     }
 
     /// All connections stay open and silent for ever; new ones are left waiting until [`Cut::pass`].
     pub fn black_hole(&self) {
-        let born = self.accepted();
-        self.orders.send_modify(|orders| (orders.accept, orders.black_hole_below) = (Accept::Ignore, born));
+        self.orders.send_modify(|orders| (orders.accept, orders.black_hole_below) = (Accept::Ignore, self.accepted()));
     }
 
     /// Holds back each piece, in both directions.
@@ -136,15 +134,20 @@ async fn accept(listener: std::net::TcpListener, redis: u16, orders: Arc<watch::
     let listener = TcpListener::from_std(listener)?;
     let mut changes = orders.subscribe();
     loop {
-        let accept = changes.borrow_and_update().accept;
-        let client = tokio::select! {
-            client = listener.accept(), if accept != Accept::Ignore => client?.0,
-            _ = changes.changed() => continue,
-        };
-        if accept == Accept::Close {
-            continue;
+        let mut client = listener.accept().await?.0;
+        // Who is ignored stands, as in the kernel's queue, and is served when that is over.
+        while changes.borrow_and_update().accept == Accept::Ignore {
+            changes.changed().await.map_err(io::Error::other)?;
         }
-        let number = tally.accepted.fetch_add(1, SeqCst);
+        // Numbered and judged in one step: an order is for all connections before it or after it.
+        let number = {
+            let now = orders.borrow();
+            (now.accept == Accept::Yes).then(|| tally.accepted.fetch_add(1, SeqCst))
+        };
+        let Some(number) = number else {
+            let _ = client.shutdown().await;
+            continue;
+        };
         let (orders, tally) = (orders.clone(), tally.clone());
         tokio::spawn(async move {
             tally.open.fetch_add(1, SeqCst);
@@ -262,7 +265,7 @@ fn what_is_cut_does_not_arrive_and_what_is_passed_does() {
     assert_eq!(cut.lost(), 2);
 
     cut.black_hole();
-    assert!(dbg!(ask(&["PING"])).is_err_and(|e| e.is_timeout()), "it stands, and nobody answers");
+    assert!(ask(&["PING"]).is_err_and(|e| e.is_timeout()), "it stands, and nobody answers");
     cut.refuse();
     assert!(ask(&["PING"]).is_err_and(|e| !e.is_timeout()));
     cut.pass();
