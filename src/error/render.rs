@@ -10,7 +10,7 @@ pub fn errors_md() -> String {
         "# Errors\n\n\
          Every error is JSON: `error` (the word to branch on), `message`, `suggestion`, `request_id`, `documentation_url`, and details at the top level\n\
          (`field`, `retry_after`, `required_scope`…). This page is written by `backchannel print errors` from the table the service answers from.\n\n\
-         A 4xx changed nothing. A 503 carries `Retry-After` in seconds; only `outcome_unknown` may have taken effect.\n",
+         A 4xx changed nothing. A 503 carries `Retry-After` in seconds and may be sent again; only after `outcome_unknown` that may do it twice.\n",
     );
     for code in Code::ALL {
         let spec = code.spec();

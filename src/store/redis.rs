@@ -60,7 +60,9 @@ impl Failure {
     pub fn into_api_error(self, may_send_again: bool) -> ApiError {
         match self {
             Self::NotExecuted(code, cause) => ApiError::new(code).cause(cause),
-            Self::Unknown(cause) if may_send_again => ApiError::new(Code::StorageUnavailable).cause(cause),
+            Self::Unknown(cause) if may_send_again => ApiError::new(Code::StorageUnavailable)
+                .because("The store did not answer in time. Sending the same request again does it once, not twice.")
+                .cause(cause),
             Self::Unknown(cause) => ApiError::new(Code::OutcomeUnknown).cause(cause),
             Self::NoScript => ApiError::new(Code::StorageUnavailable).cause("Redis forgot a script that was just sent"),
             Self::Fault(cause) => ApiError::internal(cause),

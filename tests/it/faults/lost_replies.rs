@@ -82,7 +82,9 @@ async fn a_claim_ack_or_heartbeat_whose_reply_was_lost_is_asked_again_and_happen
     // A plain claim that was lost each time is its claimer's when it asks again.
     let message = agent.post_message(&channel, "another").await;
     cut.lose(Part::Reply, &channel, 2);
-    agent.claim(&message).await.refused(503, "storage_unavailable");
+    let lost = agent.claim(&message).await.refused(503, "storage_unavailable");
+    let words = lost["message"].as_str().expect("an error has a message");
+    assert!(!words.contains("nothing was changed"), "it was claimed, and is told: {words}");
     agent.claim(&message).await.ok(200);
     other.claim(&message).await.refused(409, "already_claimed");
 

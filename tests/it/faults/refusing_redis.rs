@@ -128,6 +128,10 @@ async fn a_redis_that_takes_no_more_clients_is_refused_and_whole_when_it_does_ag
         tell(&mut mine, &["CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes"]);
     }
     let mut ledger = burst(&fleet, &agent, &channel).await;
+    // Being sent away at the door is not being connected: what was not even asked is not unknown.
+    let more = Ledger::posts(&agent.on(0), &channel, 20).await;
+    assert!(more.codes.iter().all(|code| code == "storage_unavailable"), "{:?}", more.codes);
+    ledger.add(more);
     tell(&mut mine, &["CONFIG", "SET", "maxclients", "10000"]);
 
     whole_again(&fleet, &agent, Some(waiters)).await;
