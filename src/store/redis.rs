@@ -29,8 +29,8 @@ const MAX_IN_FLIGHT: usize = 20_000;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
 const RECONNECT_FIRST: Duration = Duration::from_millis(50);
 const RECONNECT_LONGEST: Duration = Duration::from_millis(1000);
-/// Timeouts in a row after which a connection is taken for dead.
-const TIMEOUTS_BEFORE_RECONNECT: usize = 8;
+/// Timeouts in a row after which a connection is taken for dead: few, so that a replica with little to do finds out within seconds too.
+const TIMEOUTS_BEFORE_RECONNECT: usize = 3;
 
 /// The replica's way to Redis. Cheap to clone.
 #[derive(Clone)]
@@ -63,7 +63,9 @@ impl Failure {
     pub fn into_api_error(self, client_may_repeat: bool) -> ApiError {
         match self {
             Self::NotExecuted(code, cause) => ApiError::new(code).cause(cause),
-            Self::Unknown(cause) if client_may_repeat => ApiError::new(Code::StorageUnavailable).cause(cause),
+            Self::Unknown(cause) if client_may_repeat => ApiError::new(Code::StorageUnavailable)
+                .because("The store did not answer in time. Sending the same request again does it once, not twice.")
+                .cause(cause),
             Self::Unknown(cause) => ApiError::new(Code::OutcomeUnknown).cause(cause),
             Self::NoScript => ApiError::new(Code::StorageUnavailable).cause("Redis forgot a script that was just sent"),
             Self::Fault(cause) => ApiError::internal(cause),

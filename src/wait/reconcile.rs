@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     hub::{Hub, WIDE},
@@ -32,8 +32,12 @@ const BLIND: Duration = Duration::from_secs(25);
 struct Health {
     /// Checks in a row in which the numbers differed.
     differed: u32,
-    /// Checks in a row that failed or were not answered.
+    /// Checks in a row that failed or were not answered on this connection.
     failed: u32,
+    /// Which connection that was.
+    connection: u64,
+    /// When the last check began: one that had to wait for its answer is followed by the next at once.
+    checked_at: Instant,
     all_subscribed_at: Instant,
 }
 
@@ -45,14 +49,16 @@ impl Health {
 }
 
 pub(super) async fn run(hub: Arc<Hub>) {
-    let mut health = Health { differed: 0, failed: 0, all_subscribed_at: Instant::now() };
+    let mut health = Health { differed: 0, failed: 0, connection: 0, checked_at: Instant::now(), all_subscribed_at: Instant::now() };
     let mut missing: Vec<Arc<Topic>> = Vec::new();
     loop {
-        let pause = if missing.is_empty() { health.pause(hub.config.check_every) } else { RETRY };
+        let due = health.checked_at + health.pause(hub.config.check_every);
+        let next = if missing.is_empty() { due } else { Instant::now() + RETRY };
         tokio::select! {
             _ = hub.stop.cancelled() => return,
             _ = hub.resync.notified() => missing = hub.all_topics(),
-            _ = sleep(pause) => if missing.is_empty() && hub.is_something_missing(&mut health).await {
+            // Also while subscriptions are missing: what does not answer them may be the connection.
+            _ = sleep_until(next) => if Instant::now() >= due && hub.is_something_missing(&mut health).await {
                 missing = hub.all_topics();
             },
         }
@@ -67,9 +73,14 @@ pub(super) async fn run(hub: Arc<Hub>) {
 impl Hub {
     /// Compares what Redis holds for us with what we believe, while topics come and go.
     async fn is_something_missing(&self, health: &mut Health) -> bool {
+        health.checked_at = Instant::now();
         if !self.pubsub.is_connected() {
             (health.differed, health.failed) = (0, 0);
             return false; // the next connection starts it all
+        }
+        let connection = self.tally.connections.load(SeqCst);
+        if std::mem::replace(&mut health.connection, connection) != connection {
+            health.failed = 0; // a new one gets the same patience, and is replaced as soon
         }
         let (confirmed, held) = (self.tally.confirmed.load(SeqCst), self.held());
         let (left, entered) = (self.tally.left.load(SeqCst), self.tally.entered.load(SeqCst));

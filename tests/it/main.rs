@@ -25,5 +25,6 @@ mod support;
 
 mod api;
 mod contract;
+mod faults;
 mod fleet;
 mod lua;

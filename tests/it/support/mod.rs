@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod client;
 pub mod count;
+pub mod cut;
 pub mod fleet;
 pub mod keyspace;
 pub mod leftovers;
