@@ -61,15 +61,16 @@ end
 redis.call('XADD', log, string.sub(id, 1, -4) .. '-' .. string.sub(id, -3), 'h', head, 'c', content, 'm', metadata)
 if mode == 'claimable' then redis.call('ZADD', open, id, id) end
 redis.call('HSET', meta, 'last', id)
-if deadline * 1000 < n + (ttl + retention) * 1.01 then
+-- Another retention may have moved the deadline before there was a log.
+if length == 0 or deadline * 1000 < n + (ttl + retention) * 1.01 then
   --- @include lib/deadline
   dies_by(n)
 end
 if limited and redis.call('INCR', writes) == 1 then redis.call('PEXPIRE', writes, 60000) end
-if ring then
+local over = ring and length + 1 - math.min(max_messages + 0, cap) or 0
+if over > 0 then
   --- @include lib/trim
-  local over = length + 1 - math.min(max_messages + 0, cap)
-  if over > 0 then drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64))) end
+  drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64)))
 elseif n % 16 == 0 then -- now and then: 64 out for 16 in is more than comes in
   --- @include lib/trim
   drop_gone()

@@ -1,6 +1,15 @@
-//! lua/actors/read.lua, register.lua
+//! lua/actors/find.lua, read.lua, register.lua
 
 use crate::support::script::{ACTOR, Bench, OTHER_ACTOR, OWNER, SECOND, START, on_both};
+
+pub fn answers_find(b: &Bench) {
+    let find = |name: &str| b.ask("actors/find").with("name", name).run();
+    find("worker").no("actor_not_found");
+    b.active_key();
+    b.ask("actors/register").run().ok("created");
+    assert_eq!(find("worker").ok("found").wrote_nothing().text(0), ACTOR);
+    find("work").no("actor_not_found");
+}
 
 pub fn answers_read(b: &Bench) {
     b.ask("actors/read").run().no("actor_not_found");
@@ -12,7 +21,6 @@ pub fn answers_read(b: &Bench) {
 
 pub fn answers_register(b: &Bench) {
     let register = || b.ask("actors/register");
-    register().with("create", "").run().no("actor_not_found");
     register().run().no("unauthorized");
     b.active_key();
     assert_eq!(register().once("r").run().ok("created").text(0), ACTOR);
@@ -20,7 +28,7 @@ pub fn answers_register(b: &Bench) {
     let replayed = register().once("r").with("id", OTHER_ACTOR).run().ok("replayed").wrote_nothing();
     assert_eq!((replayed.text(0), replayed.int(1)), (ACTOR.into(), 1));
     register().once("r").with("body", "another").run().no("idempotency_key_reused");
-    assert_eq!(register().with("id", OTHER_ACTOR).with("create", "").run().ok("existing").wrote_nothing().text(0), ACTOR);
+    assert_eq!(register().with("id", OTHER_ACTOR).run().ok("existing").wrote_nothing().text(0), ACTOR);
     register().once("r2").with("id", OTHER_ACTOR).run().ok("existing");
     let replayed = register().once("r2").with("id", OTHER_ACTOR).run().ok("replayed").wrote_nothing();
     assert_eq!((replayed.text(0), replayed.int(1)), (ACTOR.into(), 0));

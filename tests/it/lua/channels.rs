@@ -15,7 +15,10 @@ pub fn answers_create(b: &Bench) {
     create().with("mode", "broadcast").run().no("channel_name_in_use");
     b.ask("channels/delete").run().ok("deleted");
     create().run().ok("gone").wrote_nothing();
-    create().once("r").run().ok("gone").wrote_nothing();
+    create().once("new").run().ok("gone").wrote_nothing();
+    // A retry is answered as its first try was, though the channel is gone.
+    assert_eq!(create().once("r").run().ok("replayed").wrote_nothing().int(0), 1);
+    create().once("r").with("body", "another").run().no("idempotency_key_reused");
 }
 
 pub fn answers_read(b: &Bench) {
@@ -124,6 +127,15 @@ fn another_retention_moves_the_deadline_of_all_that_is_there() {
         let again = b.deadline();
         retain(60);
         assert_eq!(b.deadline(), again);
+    });
+}
+
+#[test]
+fn another_retention_before_the_first_post_leaves_no_log_without_an_end() {
+    on_both(|b| {
+        b.channel(&[]);
+        b.ask("channels/update").rest("retention", "700").run().ok("updated");
+        b.post(); // the runner looks for keys without an expiry
     });
 }
 

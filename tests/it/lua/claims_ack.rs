@@ -1,5 +1,7 @@
 //! lua/claims/ack.lua
 
+use backchannel::claims::record::ClaimRecord;
+
 use crate::support::script::{ACTOR, Bench, OTHER_ACTOR, RETENTION, SECOND, STRANGER, TTL, on_both};
 
 const ACK: &str = "claims/ack";
@@ -44,7 +46,7 @@ fn an_acked_message_is_done_and_never_comes_back() {
         let record = acked.record(2);
         assert!(record.is_done() && record.lease_until.is_none());
         assert_eq!(record.acks.iter().map(|a| (a.actor_id.as_str(), a.at.0)).collect::<Vec<_>>(), [(ACTOR, b.now())]);
-        assert!(!acked.after.contains(":leases ") && !acked.after.contains(":open "), "{}", acked.after);
+        assert!(b.zset("leases").is_empty() && b.zset("open").is_empty(), "{}", acked.after);
         b.pass(60 * SECOND);
         b.ask("claims/next").run().ok("empty").wrote_nothing();
         b.ask("messages/list_unclaimed").run().ok("page").wrote_nothing();
@@ -68,6 +70,22 @@ fn whoever_lost_the_lease_cannot_ack_with_its_token_nor_without() {
         assert_eq!(b.ask(ACK).with("n", n).with("secret", "").run().no("already_claimed").detail("claimed_by"), "late");
         b.ask(ACK).with("n", n).with("actor", OTHER_ACTOR).with("secret", "s2").run().ok("acknowledged");
         assert_eq!(b.ask(ACK).with("n", n).run().no("lease_lost").detail("state"), "done");
+    });
+}
+
+#[test]
+fn the_token_of_the_running_lease_acks_for_its_holder_whoever_of_its_key_sends_it() {
+    on_both(|b| {
+        b.channel(&[]);
+        let n = b.post();
+        b.claim(n, 5000);
+        let ack = || b.ask(ACK).with("n", n).with("actor", OTHER_ACTOR).with("name", "courier");
+        let by = |record: ClaimRecord| record.acks.into_iter().map(|a| (a.actor_id, a.actor_name)).collect::<Vec<_>>();
+        let holder = vec![(ACTOR.to_owned(), "worker".to_owned())];
+        ack().with("secret", "").run().no("already_claimed");
+        ack().with("key", STRANGER).run().no("lease_lost");
+        assert_eq!(by(ack().run().ok("acknowledged").record(2)), holder);
+        assert_eq!(by(ack().run().ok("already_acknowledged").wrote_nothing().record(2)), holder);
     });
 }
 

@@ -11,8 +11,8 @@ pub fn answers(b: &Bench) {
     b.ask(GIVE_BACK).with("n", n).run().ok("kept").wrote_nothing();
     b.claim(n, 5000);
     let returned = b.ask(GIVE_BACK).with("n", n).run().ok("returned").woke(&["one"]);
-    assert!(returned.after.contains(&format!("open zset expires\n  {n} {n}\n")), "{}", returned.after);
-    assert!(!returned.after.contains(":leases "), "{}", returned.after);
+    assert!(returned.after.contains(&format!("open zset expires\n  0 -\n  {n} {n}\n")), "{}", returned.after);
+    assert!(b.zset("leases").is_empty(), "{}", returned.after);
     b.ask(GIVE_BACK).with("n", n).run().ok("kept").wrote_nothing();
 }
 

@@ -34,8 +34,12 @@ fn a_post_writes_the_message_the_index_and_one_deadline() {
         let (n, ms) = (START, START / 1000);
         assert_eq!((posted.int(0), posted.int(1), posted.text(2)), (n, TTL * SECOND, "claimable".into()));
         let log = "h=bck_ooooooooooooooooaaaaaaaaaa\u{1f}act_ooooooooooooooooaaaaaaaaaa\u{1f}worker\u{1f}";
-        for line in [format!("log stream expires\n  {ms}-0 {log} c={CONTENT} m={{\"a\":1.0}}\n"), format!("open zset expires\n  {n} {n}\n")]
-        {
+        for line in [
+            format!("log stream expires\n  {ms}-0 {log} c={CONTENT} m={{\"a\":1.0}}\n"),
+            format!("open zset expires\n  0 -\n  {n} {n}\n"),
+            "leases zset expires\n  inf -\n".to_owned(),
+            "claims hash expires\n  - = \n".to_owned(),
+        ] {
             assert!(posted.after.contains(&line), "no {line:?} in\n{}", posted.after);
         }
         assert_eq!(b.deadline(), ms + (TTL + RETENTION) * 1020 + 60_000);
@@ -92,14 +96,14 @@ fn the_deadline_is_renewed_only_when_it_moved_by_more_than_a_hundredth() {
 }
 
 #[test]
-fn what_is_made_again_after_it_was_emptied_dies_with_the_channel_too() {
+fn what_is_emptied_or_made_again_dies_with_the_channel_too() {
     on_both(|b| {
         b.channel(&[]);
         let n = b.post();
         b.claim(n, 5000);
-        // `open` is empty and gone; the runner compares the deadline of each key.
-        let again = b.ask(POST).run().ok("posted");
-        assert!(again.after.contains(":open zset expires"), "{}", again.after);
+        // No message is open; the runner compares the deadline of each key.
+        assert!(b.zset("open").is_empty());
+        b.post();
         b.ask("messages/retract").with("n", b.now() + 1).run().ok("retracted");
         b.ask("claims/release").with("n", n).run().ok("released");
         b.ask("claims/next").run().ok("claimed");
@@ -172,6 +176,31 @@ fn a_full_ring_drops_its_oldest_held_ones_too() {
         b.run::<()>(&["HSET", &b.key("meta"), "max_messages", "1"]);
         let newest = b.post();
         assert_eq!(b.log(), [newest]);
+    });
+}
+
+#[test]
+fn a_ring_that_is_not_full_drops_what_is_gone_like_every_channel() {
+    on_both(|b| {
+        b.channel(&[("max_messages", "100")]);
+        let old = b.post_many(3);
+        b.ask("messages/retract").with("n", old[1]).run().ok("retracted");
+        b.at((old[2] + TTL * SECOND).next_multiple_of(16));
+        let expired = b.post();
+        assert_eq!((b.zset("open"), b.log()), (vec![expired], vec![old[0], old[2], expired]));
+        b.at((old[2] + (TTL + RETENTION) * SECOND).next_multiple_of(16));
+        let newest = b.post();
+        assert_eq!(b.log(), [expired, newest]);
+        assert!(b.zset("retracted").is_empty());
+    });
+}
+
+#[test]
+fn a_ring_larger_than_the_operators_cap_is_one_of_that_size() {
+    on_both(|b| {
+        b.channel(&[("max_messages", "5")]);
+        let all: Vec<u64> = (0..5).map(|_| b.ask(POST).with("cap", 3).run().ok("posted").int(0)).collect();
+        assert_eq!(b.log(), all[2..]);
     });
 }
 

@@ -15,12 +15,14 @@ mod claims_release;
 mod full_store;
 mod members;
 mod messages_history;
+mod messages_lift;
 mod messages_list;
 mod messages_list_claimed;
 mod messages_list_unclaimed;
 mod messages_post;
 mod messages_retract;
 mod no_channel;
+mod placeholders;
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -34,12 +36,15 @@ type Answers = fn(&Bench);
 
 /// Each script, and what makes it give each of its answers.
 const ANSWERS: &[(&str, Answers)] = &[
+    ("actors/find", actors::answers_find),
     ("actors/read", actors::answers_read),
     ("actors/register", actors::answers_register),
     ("api_keys/admit", api_keys::answers_admit),
     ("api_keys/create", api_keys::answers_create),
+    ("api_keys/look", api_keys::answers_look),
     ("api_keys/mint_gate", api_keys::answers_mint_gate),
     ("api_keys/minting", api_keys::answers_minting),
+    ("api_keys/minting_read", api_keys::answers_minting_read),
     ("api_keys/read", api_keys::answers_read),
     ("api_keys/revoke", api_keys::answers_revoke),
     ("api_keys/set_scopes", api_keys::answers_set_scopes),
@@ -65,6 +70,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("members/list", members::answers_list),
     ("members/remove", members::answers_remove),
     ("messages/history", messages_history::answers),
+    ("messages/lift", messages_lift::answers),
     ("messages/list", messages_list::answers),
     ("messages/list_claimed", messages_list_claimed::answers),
     ("messages/list_unclaimed", messages_list_unclaimed::answers),

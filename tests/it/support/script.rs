@@ -37,6 +37,8 @@ pub const RETENTION: u64 = 600;
 const KEPT: &[&str] = &["meta", "members", "labels", "key:", "channels:", "actors:", "book", "closed", "target"];
 /// What dies together, at the deadline that `meta` names.
 const DIE_TOGETHER: &[&str] = &["log", "open", "claims", "leases", "retracted"];
+/// What `open`, `leases` and `claims` hold besides messages, so that they stand until the deadline. No test sees it but through the dump.
+const PLACEHOLDER: &str = "-";
 
 /// Stands where the script reads the clock: the time is its last argument. Keys that the header does not declare are a fault,
 /// published hints are collected, and the rest of the script becomes a function.
@@ -161,14 +163,14 @@ impl Bench {
 
     /// What a script of the channel answers to a bare listing: the numbers it shows.
     pub fn listed(&self, name: &'static str) -> Vec<u64> {
-        let entries = if name == "messages/history" { 1 } else { 6 };
+        let entries = if name == "messages/history" { 1 } else { 5 };
         self.ask(name).quietly().run().ok("page").numbers(entries)
     }
 
-    /// The members of one of the channel's sorted sets.
+    /// The messages in one of the channel's sorted sets.
     pub fn zset(&self, suffix: &str) -> Vec<u64> {
         let members: Vec<String> = self.run(&["ZRANGE", &self.key(suffix), "0", "-1"]);
-        members.iter().map(|m| m.parse().expect("a number")).collect()
+        numbers(members)
     }
 
     /// The numbers in the channel's log.
@@ -179,7 +181,7 @@ impl Bench {
 
     /// The numbers that have a claim record.
     pub fn claimed(&self) -> Vec<u64> {
-        let mut fields: Vec<u64> = self.run(&["HKEYS", &self.key("claims")]);
+        let mut fields = numbers(self.run(&["HKEYS", &self.key("claims")]));
         fields.sort_unstable();
         fields
     }
@@ -222,7 +224,22 @@ impl Bench {
                 assert!(record.len() <= 256 && !record.contains(CONTENT), "{what}: {key} holds {record:?}");
             }
         }
+        let deadline: Option<u64> = self.run(&["HGET", &self.key("meta"), "deadline"]);
+        if deadline.is_some_and(|d| d > 0) {
+            let hold: (Option<String>, Option<String>, Option<String>) = (
+                self.run(&["ZSCORE", &self.key("open"), PLACEHOLDER]),
+                self.run(&["ZSCORE", &self.key("leases"), PLACEHOLDER]),
+                self.run(&["HGET", &self.key("claims"), PLACEHOLDER]),
+            );
+            let expected = (Some("0".to_owned()), Some("inf".to_owned()), Some(String::new()));
+            assert_eq!(hold, expected, "{what}: an index does not stand until the deadline\n{}", self.dump());
+        }
     }
+}
+
+/// Names of messages as their numbers, without the placeholder.
+fn numbers(names: Vec<String>) -> Vec<u64> {
+    names.iter().filter(|name| *name != PLACEHOLDER).map(|name| name.parse().expect("a number")).collect()
 }
 
 /// An argument that a test does not name.
@@ -243,11 +260,11 @@ fn default_of(script: &str, arg: &str) -> String {
         "digest" => "d1",
         "body" => "00112233445566778899aabbccddeeff",
         "alias" => "nick",
-        "create" | "max" | "attempt" => "1",
-        "cap" => "1000",
+        "max" | "attempt" => "1",
+        "cap" | "most" => "1000",
         "limit" => "50",
         "window_ms" => "60000",
-        "n" | "floor" | "lease_ms" | "cursor" | "before" | "idem_ms" | "pin_ms" | "most" => "0",
+        "n" | "floor" | "lease_ms" | "cursor" | "before" | "idem_ms" | "pin_ms" => "0",
         "task" | "metadata" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" => "",
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
     }
