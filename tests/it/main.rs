@@ -26,4 +26,5 @@ mod support;
 mod api;
 mod contract;
 mod fleet;
+mod history;
 mod lua;
