@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # rustup may have been installed without a new shell since.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint format setup setup-build setup-redis setup-python
+.PHONY: help dev test soak lint format setup setup-build setup-redis setup-python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,10 @@ dev: setup-build setup-redis ## run Backchannel on this machine: one command, no
 
 test: setup lint ## everything CI checks: what is missing is installed, then lint, then all tests
 	cargo test --locked
+
+SECONDS ?= 60
+soak: setup ## histories under faults with ever new seeds, SECONDS=60 each; a failure prints its seed (BACKCHANNEL_TEST_SEED repeats it)
+	BACKCHANNEL_SOAK_SECONDS=$(SECONDS) cargo test --locked --test it history::runs -- --nocapture
 
 lint: setup-build ## formatting and clippy, warnings denied
 	@scripts/check-rust.sh rustfmt clippy

@@ -60,6 +60,8 @@ struct Claim<'a> {
     message: &'a str,
     attempt: u64,
     by: &'a str,
+    /// Idempotency-Key.
+    key: Option<&'a str>,
     /// It was not granted before this, nor after `end`.
     start: u64,
     end: u64,
@@ -77,14 +79,18 @@ fn claims(history: &[Entry]) -> BTreeMap<&str, Vec<Claim<'_>>> {
     for entry in history.iter().filter(|e| e.is_claim() && e.is_ok()) {
         for grant in &entry.grants {
             let of_message = claims.entry(&grant.message).or_default();
-            if of_message.iter().any(|c| c.attempt == grant.attempt && c.by == entry.by) {
+            let end_of_lease = grant.lease_end.unwrap_or(u64::MAX);
+            // Asked for again, by its key or (without a lease) by its actor.
+            let again = entry.key.is_some() || grant.lease_end.is_none();
+            let same = |c: &&Claim| c.attempt == grant.attempt && c.by == entry.by && c.key == entry.key.as_deref();
+            if again && of_message.iter().any(|c| same(&c)) {
                 continue;
             }
-            let end_of_lease = grant.lease_end.unwrap_or(u64::MAX);
             of_message.push(Claim {
                 message: &grant.message,
                 attempt: grant.attempt,
                 by: &entry.by,
+                key: entry.key.as_deref(),
                 start: first_asked(history, entry),
                 end: entry.end,
                 surely_until: end_of_lease,

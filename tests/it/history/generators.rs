@@ -38,11 +38,11 @@ pub async fn run(fleet: &Fleet, world: &Arc<World>, faults: impl Future<Output =
     let mut last = Entry { content: Some(LAST.into()), key: Some("last".into()), ..Entry::new("drain", Op::Post) };
     until_known(world, &mut last, || world.poster.post_to(&world.channel, json!({ "content": LAST })).once("last")).await;
     clear_up(fleet, world).await;
-    for reader in reading {
-        let abort = reader.abort_handle();
-        if tokio::time::timeout(GIVE_UP, reader).await.is_err() {
-            abort.abort(); // the checks will say what it did not see
-        }
+    // A reader that does not get to the last message is stopped: the checks will say what it did not see.
+    let stops: Vec<_> = reading.iter().map(|reader| reader.abort_handle()).collect();
+    let patience = world.plan.drain + Duration::from_secs(world.plan.wait_s);
+    if tokio::time::timeout(patience, join_all(reading)).await.is_err() {
+        stops.iter().for_each(|stop| stop.abort());
     }
     world.recorder.history()
 }
@@ -138,6 +138,13 @@ async fn claim_out_of_a_list(world: &World, agent: &Agent, me: &str, lease_s: u6
     entry.grants
 }
 
+/// Claims by id what was just given back, and is silent about it.
+async fn claim_again(world: &World, agent: &Agent, me: &str, id: &str, lease_s: u64) {
+    let mut entry = Entry { message: Some(id.to_owned()), max: 1, ..Entry::new(me, Op::Claim) };
+    let body = json!({ "actor": me, "lease_seconds": lease_s });
+    once(world, &mut entry, agent.post(&format!("/v1/messages/{id}/claim-with-lease"), body)).await;
+}
+
 /// What becomes of a claim: mostly an ack; also heartbeats, a release, silence, and what late or false holders try.
 async fn work(world: &World, agent: &Agent, me: &str, grant: &Grant, lease_s: u64, dice: &mut Dice) {
     let Some(token) = grant.token.clone() else {
@@ -145,8 +152,11 @@ async fn work(world: &World, agent: &Agent, me: &str, grant: &Grant, lease_s: u6
         return ack(world, agent, me, grant).await;
     };
     let fate = dice.roll(20);
-    if fate < 3 {
+    if fate < 2 {
+        // Longer than the lease was at first.
+        tokio::time::sleep(Duration::from_millis(700 * lease_s)).await;
         heartbeat(world, agent, me, grant, &token, lease_s).await;
+        tokio::time::sleep(Duration::from_millis(500 * lease_s)).await;
     }
     if fate == 3 || fate == 4 {
         let forged = forge(&token);
@@ -162,6 +172,8 @@ async fn work(world: &World, agent: &Agent, me: &str, grant: &Grant, lease_s: u6
             release(world, agent, me, grant).await;
             if dice.one_in(2) {
                 late(world, agent, me, grant, lease_s, dice).await;
+            } else {
+                claim_again(world, agent, me, &grant.message, lease_s).await;
             }
         }
         7 => {
@@ -262,11 +274,11 @@ async fn clear_up(fleet: &Fleet, world: &Arc<World>) {
     let began = Instant::now();
     loop {
         let mut entry = Entry { max: 10, ..Entry::new("drain", Op::ClaimNext) };
-        once(world, &mut entry, agent.claim_next(&world.channel, json!({ "max": 10, "lease_seconds": 20, "actor": "drain" }))).await;
+        once(world, &mut entry, agent.claim_next(&world.channel, json!({ "max": 10, "lease_seconds": 5, "actor": "drain" }))).await;
         for grant in &entry.grants {
             ack(world, agent, "drain", grant).await;
         }
-        if !entry.grants.is_empty() {
+        if !entry.grants.is_empty() && began.elapsed() < world.plan.drain {
             continue;
         }
         let all = look(world, &agent.clone(), "look").await;
@@ -283,16 +295,22 @@ async fn clear_up(fleet: &Fleet, world: &Arc<World>) {
     }
 }
 
-/// Everything, page by page.
+/// Everything, page by page; a page that is not answered is asked for again.
 async fn look(world: &World, agent: &Agent, name: &str) -> Vec<Entry> {
+    let began = Instant::now();
     let (mut cursor, mut pages) = (String::new(), Vec::new());
     loop {
         let mut entry = Entry::new(name, Op::FinalPage);
         let query = format!("limit=100&cursor={cursor}");
         let page = world.recorder.perform(&mut entry, agent.list(&world.channel, &query), PATIENCE, true).await;
         entry.shown = shown(&page);
-        cursor = page["next_cursor"].as_str().unwrap_or_default().to_owned();
-        let end = entry.shown.is_empty();
+        if matches!(entry.outcome, Outcome::Unknown(_)) && began.elapsed() < GIVE_UP {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        let next = page["next_cursor"].as_str().unwrap_or_default().to_owned();
+        let end = entry.shown.is_empty() || next == cursor;
+        cursor = next;
         pages.push(entry);
         if end {
             return pages;
@@ -311,7 +329,7 @@ async fn once(world: &World, entry: &mut Entry, ask: Ask) {
         match entry.op {
             Op::Post => entry.message = body["message"]["id"].as_str().map(str::to_owned),
             Op::ClaimNext if body["claims"].is_array() => {
-                entry.grants = body["claims"].as_array().into_iter().flatten().map(grant).collect()
+                entry.grants = body["claims"].as_array().into_iter().flatten().map(grant).collect();
             }
             Op::ClaimNext if body["claimed"].is_null() => {}
             Op::ClaimNext => entry.grants = vec![Grant { message: text(&body["claimed"]["id"]), ..grant(&body) }],

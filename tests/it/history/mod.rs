@@ -7,6 +7,8 @@
 
 mod check;
 mod generators;
+mod mutations;
 mod record;
 mod runs;
+mod samples;
 mod world;
