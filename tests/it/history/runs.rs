@@ -59,11 +59,11 @@ async fn some_ms(dice: &mut Dice, least: u64, most: u64) {
 #[tokio::test]
 async fn promises_hold_while_replicas_are_killed_and_restarted() {
     let trouble = async |fleet: &Fleet, mut dice: Dice| {
-        for _ in 0..4 {
-            some_ms(&mut dice, 500, 1000).await;
+        for _ in 0..8 {
+            some_ms(&mut dice, 200, 700).await;
             let replica = usize::try_from(dice.roll(3)).expect("small");
             fleet.kill9(replica);
-            some_ms(&mut dice, 100, 600).await;
+            some_ms(&mut dice, 50, 300).await;
             fleet.restart(replica).await;
         }
         sleep(Duration::from_secs(1)).await;

@@ -34,6 +34,7 @@ impl Plan {
 }
 
 /// The seed of a run: that of BACKCHANNEL_TEST_SEED, or a new one. It is printed, and shown when the test fails.
+/// It repeats what was done and in which order by each; when things met is up to the machine.
 pub fn seed(name: &str) -> u64 {
     let given = std::env::var("BACKCHANNEL_TEST_SEED").ok().map(|text| text.parse().expect("BACKCHANNEL_TEST_SEED is a number"));
     let seed = given.unwrap_or_else(|| u64::from(rand::random::<u32>()));
