@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::record::{Entry, Grant, Op, Outcome, Shown, micros};
 use super::world::{CLAIMERS, Dice, World};
@@ -103,6 +105,8 @@ async fn claim(world: Arc<World>, key: usize, number: usize) {
                 if again {
                     until_known(&world, &mut entry, || agent.claim_next(&world.channel, body.clone()).once(&key)).await;
                 }
+            } else if dice.one_in(3) {
+                hang_up(&world, &mut entry, agent, &body, &mut dice).await;
             } else {
                 once(&world, &mut entry, agent.claim_next(&world.channel, body)).await;
             }
@@ -117,6 +121,21 @@ async fn claim(world: Arc<World>, key: usize, number: usize) {
             work(&world, agent, &me, grant, lease_s, &mut dice).await;
         }
     }
+}
+
+/// Asks, and has gone before the answer: perhaps just while it is given something.
+async fn hang_up(world: &World, entry: &mut Entry, agent: &Agent, body: &Value, dice: &mut Dice) {
+    let mut body = body.clone();
+    body["channel"] = world.channel.as_str().into();
+    let (body, key) = (body.to_string(), &agent.key);
+    let head = format!("POST /v1/tasks/claim HTTP/1.1\r\nHost: test\r\nX-API-Key: {key}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let address = world.addresses[usize::try_from(dice.roll(world.addresses.len() as u64)).expect("small")].as_str();
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(format!("{head}{body}").as_bytes()).await
+    };
+    world.recorder.unheard(entry, ask).await;
+    world.recorder.keep(entry);
 }
 
 async fn claim_out_of_a_list(world: &World, agent: &Agent, me: &str, lease_s: u64, dice: &mut Dice) -> Vec<Grant> {

@@ -97,6 +97,11 @@ const MUTATIONS: &[Mutation] = &[
         noticed_by: OneEffectPerKey,
     },
     Mutation {
+        what: "what a client that hung up was given is not put back",
+        edits: &[edit("claims/give_back", "  redis.call('ZADD', open, int(n), int(n))\n", "")],
+        noticed_by: AllIsDone,
+    },
+    Mutation {
         what: "release keeps the lease",
         edits: &[edit("claims/release", "redis.call('HSET', claims, int(n), text)\n", "")],
         noticed_by: OthersAreNot,

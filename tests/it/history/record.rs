@@ -167,6 +167,14 @@ impl Recorder {
         body
     }
 
+    /// Asks something whose answer nobody waits for.
+    pub async fn unheard(&self, entry: &mut Entry, ask: impl Future<Output = std::io::Result<()>>) {
+        entry.start = self.now();
+        let asked = ask.await;
+        entry.end = self.now();
+        entry.outcome = Outcome::Unknown(asked.err().map_or("hung up".into(), |error| error.to_string()));
+    }
+
     pub fn keep(&self, entry: &Entry) {
         let line = serde_json::to_string(entry).expect("an entry is plain data");
         let mut book = self.book.lock().expect("writing does not panic");

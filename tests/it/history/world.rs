@@ -51,6 +51,8 @@ pub struct World {
     /// Two keys, each for several claimers: a lease belongs to one of them, not to its key.
     pub workers: [Agent; 2],
     pub reader: Agent,
+    /// Of the replicas.
+    pub addresses: Vec<String>,
     over: AtomicBool,
 }
 
@@ -61,7 +63,8 @@ impl World {
         let reader = fleet.agent("reader").await;
         let channel = poster.channel("claimable").await;
         let recorder = Recorder::new(&plan.name, plan.seed);
-        let world = Self { plan, recorder, channel, poster, workers, reader, over: AtomicBool::new(false) };
+        let addresses = (0..fleet.size()).map(|replica| fleet.url(replica).trim_start_matches("http://").to_owned()).collect();
+        let world = Self { plan, recorder, channel, poster, workers, reader, addresses, over: AtomicBool::new(false) };
         // The first claim under a name registers it: that is not what is tested here.
         for (i, worker) in world.workers.iter().enumerate() {
             for claimer in 0..CLAIMERS {
