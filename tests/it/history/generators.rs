@@ -177,7 +177,7 @@ async fn work(world: &World, agent: &Agent, me: &str, grant: &Grant, lease_s: u6
         heartbeat(world, agent, me, grant, &token, lease_s).await;
         tokio::time::sleep(Duration::from_millis(500 * lease_s)).await;
     }
-    if fate == 3 || fate == 4 {
+    if (3..=6).contains(&fate) {
         let forged = forge(&token);
         let nobody = Grant { attempt: 0, token: Some(forged.clone()), ..grant.clone() };
         match dice.roll(3) {
