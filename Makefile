@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # rustup may have been installed without a new shell since.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help dev test bench lint format setup setup-build setup-redis setup-python
+.PHONY: help dev test bench soak lint format setup setup-build setup-redis setup-python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ test: setup lint ## everything CI checks: what is missing is installed, then lin
 bench: setup-build setup-redis ## measure a release build against bare yardsticks on this machine; rewrites docs/performance.md (ten minutes and a quiet machine)
 	cargo build --locked --release --workspace
 	target/release/backchannel-loadtest bench --server target/release/backchannel --write docs/performance.md
+
+SECONDS ?= 60
+soak: setup ## histories under faults with ever new seeds, SECONDS=60 each; a failure prints its seed (BACKCHANNEL_TEST_SEED repeats it)
+	BACKCHANNEL_SOAK_SECONDS=$(SECONDS) cargo test --locked --test it history::runs -- --nocapture
 
 lint: setup-build ## formatting and clippy, warnings denied
 	@scripts/check-rust.sh rustfmt clippy

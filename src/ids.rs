@@ -233,6 +233,7 @@ impl ActorId {
 }
 
 /// A presented API key, split: `bck_<id>.<secret>`. Neither `Debug` nor `Display` shows the secret.
+#[derive(Clone)]
 pub struct PresentedKey {
     pub id: KeyId,
     /// SHA-256 of the whole key, lower-case hex: the only form that is stored or sent to Redis.

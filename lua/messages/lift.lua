@@ -17,6 +17,7 @@ the cursor, so `last` is lifted to it, by 60 s at most. Further ahead: the reade
 --- @include lib/access
 --- @include lib/number
 
+if cursor <= last then return ok('lifted') end -- another reader did
 if cursor > now + 60000000 then return ok('gap', math.max(now - 60000000, 0)) end
-if cursor > last then redis.call('HSET', meta, 'last', int(cursor)) end
+redis.call('HSET', meta, 'last', int(cursor))
 return ok('lifted')

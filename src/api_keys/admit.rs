@@ -55,11 +55,11 @@ pub async fn look(app: &App, presented: &PresentedKey) -> Result<Arc<Admitted>> 
     if let Some(known) = app.key_cache.get(presented) {
         return Ok(known);
     }
-    // A thousand waiters of one key that wake together ask once.
-    let _turn = app.key_cache.turn(&presented.id).await;
-    if let Some(known) = app.key_cache.get(presented) {
-        return Ok(known);
-    }
+    let (app_of_task, key) = (app.clone(), presented.clone());
+    app.key_cache.ask(presented, async move { read(&app_of_task, &key).await }).await
+}
+
+async fn read(app: &App, presented: &PresentedKey) -> Result<Arc<Admitted>> {
     let (epoch, asked_at) = (app.key_cache.epoch(), Instant::now());
     let slot = app.keys.key(&presented.id);
     let call = scripts::KEY_LOOK.on(&slot).key("record", presented.id.as_str()).arg("digest", &presented.digest);

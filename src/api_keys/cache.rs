@@ -1,28 +1,36 @@
 //! What a replica remembers of keys: for a second, and until another replica says that one changed.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use moka::sync::Cache;
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::admit::Admitted;
-use crate::ids::{KeyId, PresentedKey};
+use crate::error::{ApiError, Result};
+use crate::ids::PresentedKey;
 
 /// Longest time a revoked key could still be taken for active by a replica that missed the news.
 pub const LIFE: Duration = Duration::from_secs(1);
 const MOST_KEYS: u64 = 100_000;
-/// Keys that may be asked for at the same time.
-const TURNS: usize = 64;
+
+/// Names a question: digest and epoch.
+type Asked = (String, u64);
+
+/// What Redis says of a key.
+pub type Question = Result<Arc<Admitted>>;
 
 /// Checked keys by id, with the digest they were checked with.
 pub struct KeyCache {
     known: Cache<String, (String, Arc<Admitted>)>,
     epoch: AtomicU64,
-    turns: [Mutex<()>; TURNS],
+    /// Questions under way.
+    asking: Arc<Mutex<HashMap<Asked, Shared<BoxFuture<'static, Question>>>>>,
 }
 
 impl Default for KeyCache {
@@ -36,7 +44,7 @@ impl KeyCache {
         Self {
             known: Cache::builder().max_capacity(MOST_KEYS).time_to_live(LIFE).build(),
             epoch: AtomicU64::new(0),
-            turns: std::array::from_fn(|_| Mutex::new(())),
+            asking: Arc::default(),
         }
     }
 
@@ -45,11 +53,23 @@ impl KeyCache {
         self.epoch.load(SeqCst)
     }
 
-    /// Held while a key is asked for, so that it is asked for once; a few keys share a turn.
-    pub async fn turn(&self, key: &KeyId) -> MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        self.turns[hasher.finish() as usize % TURNS].lock().await
+    /// Joins the question that is being asked about this very key, or asks it: a thousand waiters that wake together ask once, and share
+    /// a failure too. A question asked before something was forgotten is not joined.
+    pub async fn ask(&self, presented: &PresentedKey, question: impl Future<Output = Question> + Send + 'static) -> Question {
+        let name = (presented.digest.clone(), self.epoch());
+        let asked = self.asking.lock().entry(name.clone()).or_insert_with(|| self.spawned(name, question)).clone();
+        asked.await
+    }
+
+    /// In a task of its own, so that it comes to its end also when all who asked have gone.
+    fn spawned(&self, name: Asked, question: impl Future<Output = Question> + Send + 'static) -> Shared<BoxFuture<'static, Question>> {
+        let asking = self.asking.clone();
+        let task = tokio::spawn(async move {
+            let answer = question.await;
+            asking.lock().remove(&name);
+            answer
+        });
+        async move { task.await.unwrap_or_else(|e| Err(ApiError::internal(e.to_string()))) }.boxed().shared()
     }
 
     /// What is known of this very key, secret included.

@@ -147,8 +147,9 @@ async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64
         .arg("secret", &secret)
         .int("idem_ms", once.ms)
         .arg("body", &once.body);
-    // The same secret again is the same claim.
-    let call = if once.is_kept() { call.may_send_again(true) } else { call.only_the_replica_may_send_again() };
+    // The same secret again is the same claim. Its client may repeat a plain claim too; under a lease it would be told that the lease is
+    // somebody's.
+    let call = if once.is_kept() || lease_s == 0 { call.may_send_again(true) } else { call.only_the_replica_may_send_again() };
     let reply = call.run(&app.redis).await.map_err(of_message)?;
     let claimed = Claimed::read(id, &reply)?;
     Ok((reply, claimed))

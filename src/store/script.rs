@@ -53,7 +53,7 @@ impl Script {
     /// A sentence naming what is wrong with the header. Every script is parsed at start, so this is met there or in the tests.
     pub fn parsed(&self) -> Result<&Parsed, ApiError> {
         self.parsed
-            .get_or_init(|| Parsed::read(self.name, self.source))
+            .get_or_init(|| Parsed::read(self.name, &text_of(self.name, self.source)))
             .as_ref()
             .map_err(|why| ApiError::internal(format!("lua/{}.lua: {why}", self.name)))
     }
@@ -144,6 +144,20 @@ impl Parsed {
     }
 }
 
+/// What the program was built with. A debug build takes files of BACKCHANNEL_TEST_LUA_DIR instead, where there are any: tests break
+/// scripts on purpose, to show that it is noticed. A release build does not contain that.
+fn text_of(name: &str, built_in: &'static str) -> Cow<'static, str> {
+    #[cfg(debug_assertions)]
+    if let Some(dir) = std::env::var_os("BACKCHANNEL_TEST_LUA_DIR")
+        && let Ok(text) = std::fs::read_to_string(std::path::Path::new(&dir).join(format!("{name}.lua")))
+    {
+        return Cow::Owned(text);
+    }
+    #[cfg(not(debug_assertions))]
+    let _ = name;
+    Cow::Borrowed(built_in)
+}
+
 /// The first line of a script: what the header names, as locals.
 fn locals(keys: &[&KeyDef], args: &[String], rest: bool) -> String {
     let names: Vec<&str> = keys.iter().map(|k| k.name).collect();
@@ -175,7 +189,7 @@ fn expand(name: &str, source: &str, text: &mut String, lines: &mut Vec<(String, 
                 let mut inside = included.clone();
                 let scope = if line.starts_with(' ') { &mut inside } else { &mut *included };
                 scope.push(piece.to_owned());
-                expand(piece, body, text, lines, scope)?;
+                expand(piece, &text_of(piece, body), text, lines, scope)?;
             }
             continue;
         }

@@ -27,4 +27,5 @@ mod api;
 mod contract;
 mod faults;
 mod fleet;
+mod history;
 mod lua;

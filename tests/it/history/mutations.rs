@@ -1,0 +1,302 @@
+//! Scripts broken on purpose: each promise that is broken so has to be noticed by the check that is named for it.
+//!
+//! A mutation that nothing notices is either no fault, or a hole in the checks. Keep the list in step with `lua/`: a text
+//! that is no longer there fails the test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use tokio::time::sleep;
+
+use super::check::Check::{self, *};
+use super::check::broken_promises;
+use super::generators::run;
+use super::world::{Plan, World, seed};
+use crate::support::fleet::Fleet;
+use crate::support::process::{scratch, serial};
+
+/// One way to break the scripts.
+struct Mutation {
+    what: &'static str,
+    edits: &'static [Edit],
+    /// The check that has to notice it. Others may, too.
+    noticed_by: Check,
+}
+
+struct Edit {
+    /// Under `lua/`, without `.lua`.
+    file: &'static str,
+    find: &'static str,
+    put: &'static str,
+}
+
+const fn edit(file: &'static str, find: &'static str, put: &'static str) -> Edit {
+    Edit { file, find, put }
+}
+
+const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        what: "claim by id takes what another holds",
+        edits: &[edit("claims/claim", "  if held(record) then\n", "  if false then\n")],
+        noticed_by: OneHolder,
+    },
+    Mutation {
+        what: "claim by id leaves the message among the unclaimed",
+        edits: &[edit("claims/claim", "redis.call('ZREM', open, int(n))\n", "")],
+        noticed_by: OneHolder,
+    },
+    Mutation {
+        what: "claim by id does not look for the message among the unclaimed, or for a holder",
+        edits: &[
+            edit("claims/claim", "not redis.call('ZSCORE', open, int(n))", "false"),
+            edit("claims/claim", "if record then\n", "if false then\n"),
+        ],
+        noticed_by: OneHolder,
+    },
+    Mutation {
+        what: "claim by id starts over counting attempts",
+        edits: &[edit("claims/claim", "(record and record.attempt or 0) + 1", "1")],
+        noticed_by: AttemptsRise,
+    },
+    Mutation {
+        what: "claim by id under a lease forgets when it ends",
+        edits: &[edit("claims/claim", "  redis.call('ZADD', leases, int(r.lease_until), int(n))\n", "")],
+        noticed_by: AllIsDone,
+    },
+    Mutation {
+        what: "claim-next leaves the message among the unclaimed",
+        edits: &[edit("claims/next", "  redis.call('ZREM', open, m)\n  redis.call('HSET'", "  redis.call('HSET'")],
+        noticed_by: OneHolder,
+    },
+    Mutation {
+        what: "claim-next takes one more than it was asked for, and says nothing of it",
+        edits: &[edit("claims/next", "'LIMIT', 0, max)", "'LIMIT', 0, max + 1)")],
+        noticed_by: AttemptsRise,
+    },
+    Mutation {
+        what: "claim-next forgets who took it",
+        edits: &[edit("claims/next", "  redis.call('HSET', claims, m, records[i])\n", "")],
+        noticed_by: HolderIsHeard,
+    },
+    Mutation {
+        what: "claim-next starts over counting attempts",
+        edits: &[edit("claims/next", "(old and old.attempt or 0) + 1", "1")],
+        noticed_by: AttemptsRise,
+    },
+    Mutation {
+        what: "claim-next forgets when the lease ends",
+        edits: &[edit("claims/next", "  if lease_ms > 0 then redis.call('ZADD', leases, int(lease_until), m) end\n", "")],
+        noticed_by: AllIsDone,
+    },
+    Mutation {
+        what: "claim-next does not know its retries",
+        edits: &[edit("claims/next", "remember(unpack(kept))\n", "")],
+        noticed_by: OneEffectPerKey,
+    },
+    Mutation {
+        what: "what a client that hung up was given is not put back",
+        edits: &[edit("claims/give_back", "  redis.call('ZADD', open, int(n), int(n))\n", "")],
+        noticed_by: AllIsDone,
+    },
+    Mutation {
+        what: "release keeps the lease",
+        edits: &[edit("claims/release", "redis.call('HSET', claims, int(n), text)\n", "")],
+        noticed_by: OthersAreNot,
+    },
+    Mutation {
+        what: "release does not put the message back",
+        edits: &[edit("claims/release", "redis.call('ZADD', open, int(n), int(n))\n", "")],
+        noticed_by: AllIsDone,
+    },
+    Mutation {
+        what: "release takes any token",
+        edits: &[edit("claims/release", "record.secret == secret", "true")],
+        noticed_by: OthersAreNot,
+    },
+    Mutation {
+        what: "ack does not write that it is done",
+        edits: &[edit("claims/ack", "or 'd'\n", "or 'h'\n")],
+        noticed_by: DoneStaysDone,
+    },
+    Mutation {
+        what: "ack writes nothing at all",
+        edits: &[edit("claims/ack", "redis.call('HSET', claims, int(n), pack(r))\n", "")],
+        noticed_by: DoneStaysDone,
+    },
+    Mutation {
+        what: "ack takes any token",
+        edits: &[edit("claims/ack", "(held(record) and record.secret == secret and", "(held(record) and")],
+        noticed_by: OthersAreNot,
+    },
+    Mutation {
+        what: "ack leaves the lease, and its end reopens what is done",
+        edits: &[
+            edit("claims/ack", "redis.call('ZREM', leases, int(n))\n", ""),
+            edit("lib/reclaim", "r.state == 'h' and not held(r)", "not held(r)"),
+        ],
+        noticed_by: DoneStaysDone,
+    },
+    Mutation {
+        what: "heartbeat takes any token",
+        edits: &[edit("claims/heartbeat", "r.secret ~= secret or ", "")],
+        noticed_by: OthersAreNot,
+    },
+    Mutation {
+        what: "heartbeat does not write the new end",
+        edits: &[edit("claims/heartbeat", "redis.call('HSET', claims, int(n), pack(r))\n", "")],
+        noticed_by: HolderIsHeard,
+    },
+    Mutation {
+        what: "a lease ends half a second early",
+        edits: &[
+            edit("lib/record", "r.lease_until > now)", "r.lease_until > now + 500000)"),
+            edit("lib/reclaim", "int(now)", "int(now + 500000)"),
+        ],
+        noticed_by: OneHolder,
+    },
+    Mutation {
+        what: "a lease that ended holds on",
+        edits: &[edit("lib/record", "(r.lease_until == 0 or r.lease_until > now)", "true")],
+        noticed_by: AllIsDone,
+    },
+    Mutation {
+        what: "ended leases are not returned",
+        edits: &[edit("lib/reclaim", "redis.call('ZADD', open, m, m) == 1", "false")],
+        noticed_by: AllIsDone,
+    },
+    Mutation {
+        what: "reclaim ends leases that run",
+        edits: &[edit("lib/reclaim", "int(now)", "'+inf'"), edit("lib/reclaim", "r.state == 'h' and not held(r)", "r.state == 'h'")],
+        noticed_by: OneHolder,
+    },
+    Mutation {
+        what: "post takes the millisecond for the time",
+        edits: &[edit("messages/post", "math.max(now, last + 1, math.min(floor, now + 60000000))", "now - now % 1000")],
+        noticed_by: NothingFails,
+    },
+    Mutation {
+        what: "post does not write the message",
+        edits: &[edit("messages/post", "redis.call('XADD', log,", "local _ = (n % 8 > 0 and redis.call or tostring)('XADD', log,")],
+        noticed_by: AckedIsKept,
+    },
+    Mutation {
+        what: "post does not put the message up for claiming",
+        edits: &[edit("messages/post", "  redis.call('ZADD', open, int(n), int(n))\n", "")],
+        noticed_by: AllIsDone,
+    },
+    Mutation {
+        what: "post appends the message twice",
+        edits: &[edit(
+            "messages/post",
+            "if mode == 'claimable' then\n",
+            "n = n + 1 redis.call('XADD', log, sid(n), 'h', head, 'c', content, 'm', metadata)\nif mode == 'claimable' then\n",
+        )],
+        noticed_by: OneEffectPerRequest,
+    },
+    Mutation {
+        what: "post writes what it refuses",
+        edits: &[edit(
+            "messages/post",
+            "if reused then return reused end\n",
+            "if reused then redis.call('XADD', log, sid(math.max(now, last + 1)), 'h', head, 'c', content, 'm', metadata) redis.call('HSET', meta, 'last', int(math.max(now, last + 1))) return reused end\n",
+        )],
+        noticed_by: NothingIsInvented,
+    },
+    Mutation {
+        what: "trimming takes what is not gone",
+        edits: &[edit("messages/post", "elseif n % 16 == 0 then", "elseif n % 16 == 0 then gone_by = now - 300000")],
+        noticed_by: AckedIsKept,
+    },
+    Mutation {
+        what: "first answers are not stored",
+        edits: &[edit("lib/once", "  if idem_ms > 0 then\n", "  if false then\n")],
+        noticed_by: OneEffectPerKey,
+    },
+    Mutation {
+        what: "a first answer is given to another request, too",
+        edits: &[edit("lib/once", "facts[1] ~= body", "false")],
+        noticed_by: OneEffectPerKey,
+    },
+    Mutation {
+        what: "a list begins with what the reader has seen",
+        edits: &[edit("messages/list", "'(' .. sid(math.max(cursor, dead, 0))", "sid(math.max(cursor, dead, 0))")],
+        noticed_by: ReadersSeeInOrder,
+    },
+    Mutation {
+        what: "a list leaves out the first message after the cursor",
+        edits: &[edit(
+            "messages/list",
+            "'(' .. sid(math.max(cursor, dead, 0))",
+            "'(' .. sid(math.max(cursor, dead, 0) + (cursor > 0 and 20000 or 0))",
+        )],
+        noticed_by: ReadersSeeAll,
+    },
+    Mutation { what: "nobody is woken", edits: &[edit("lib/wake", "redis.pcall('SPUBLISH', wake, whom)", "")], noticed_by: WokenInTime },
+];
+
+/// A directory like `lua/` with the edits made in it.
+fn broken_scripts(mutation: &Mutation) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("lua");
+    let dir = scratch().join(format!("lua-{}", serial()));
+    for edit in mutation.edits {
+        let to = dir.join(format!("{}.lua", edit.file));
+        let source = if to.exists() { to.clone() } else { from.join(format!("{}.lua", edit.file)) };
+        let text = fs::read_to_string(source).expect("a mutation names a file under lua/");
+        assert_eq!(text.matches(edit.find).count(), 1, "{}: once in lua/{}.lua:\n{}", mutation.what, edit.file, edit.find);
+        fs::create_dir_all(to.parent().expect("a file is in a directory")).expect("the scratch directory can be written to");
+        fs::write(to, text.replace(edit.find, edit.put)).expect("the scratch directory can be written to");
+    }
+    dir
+}
+
+/// Much longer than it takes to wake a waiter, and within its wait: the end of that would show it the message anyhow.
+const WOKEN_WITHIN: Duration = Duration::from_secs(2);
+/// Chance decides what a run meets. A mutation that so many runs do not show is not noticed.
+const RUNS: u64 = 5;
+
+/// The checks that go red on one replica with these scripts.
+async fn noticed(name: &str, scripts: Option<&Path>, seed: u64, woken_within: Duration) -> Vec<(Check, String)> {
+    let mut fleet = Fleet::builder().replicas(1);
+    if let Some(dir) = scripts {
+        fleet = fleet.env("BACKCHANNEL_TEST_LUA_DIR", &dir.display().to_string());
+    }
+    let fleet = fleet.start().await;
+    let drain = if scripts.is_some() { 2 } else { 30 };
+    let plan = Plan { pause_ms: 25, lease_s: 1, wait_s: 3, drain: Duration::from_secs(drain), ..Plan::new(name, seed) };
+    let world = World::new(&fleet, plan).await;
+    let history = run(&fleet, &world, sleep(Duration::from_millis(2500))).await;
+    let found = broken_promises(&history, woken_within);
+    fleet.abandon();
+    found
+}
+
+#[tokio::test]
+async fn each_broken_script_is_noticed() {
+    let seed = seed("mutations");
+    let only = std::env::var("BACKCHANNEL_TEST_MUTATION").unwrap_or_default();
+    let tried = MUTATIONS.iter().enumerate().filter(|(_, mutation)| mutation.what.contains(&only));
+    let outcomes = stream::iter(tried).map(|(i, mutation)| async move {
+        let scripts = broken_scripts(mutation);
+        for round in 0..RUNS {
+            let found = noticed(&format!("mutation-{i}"), Some(&scripts), seed + round, WOKEN_WITHIN).await;
+            let mut checks: Vec<Check> = found.iter().map(|(check, _)| *check).collect();
+            checks.dedup();
+            println!("{}: {checks:?}", mutation.what);
+            if checks.contains(&mutation.noticed_by) {
+                return None;
+            }
+        }
+        Some(format!("{}: not red: {:?}", mutation.what, mutation.noticed_by))
+    });
+    let missed: Vec<String> = outcomes.buffer_unordered(8).filter_map(std::future::ready).collect().await;
+    assert!(missed.is_empty(), "not noticed, with BACKCHANNEL_TEST_SEED={seed}:\n{}", missed.join("\n"));
+}
+
+#[tokio::test]
+async fn scripts_that_are_not_broken_pass() {
+    let found = noticed("unbroken", None, seed("unbroken"), Duration::from_secs(10)).await;
+    assert!(found.is_empty(), "{found:#?}");
+}
