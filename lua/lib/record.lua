@@ -3,7 +3,7 @@
 -- acks: actor, time, name, each ended by \31, repeated.
 local RECORD = '^(%a)\31(%d+)\31(%d+)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31(%d+)\31(%d+)\31(.*)$'
 local function parse(text)
-  if not text then return nil end
+  if not text or text == '' then return nil end
   local r = {}
   r.state, r.attempt, r.lease_until, r.secret, r.key, r.actor, r.name, r.claimed_at, r.since, r.acks = string.match(text, RECORD)
   r.attempt, r.lease_until, r.claimed_at, r.since = r.attempt + 0, r.lease_until + 0, r.claimed_at + 0, r.since + 0

@@ -33,6 +33,7 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 ]]
 --- @include lib/answer
 --- @include lib/access
+--- @include lib/wake
 
 if idem_ms > 0 then
   --- @include lib/once
@@ -71,7 +72,8 @@ local over = ring and length + 1 - math.min(max_messages + 0, cap) or 0
 if over > 0 then
   --- @include lib/trim
   drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64)))
-elseif n % 16 == 0 then -- now and then: 64 out for 16 in is more than comes in
+end
+if n % 16 == 0 then -- now and then: 64 out for 16 in is more than comes in
   --- @include lib/trim
   drop_gone()
   close_expired()
@@ -80,5 +82,5 @@ if idem_ms > 0 then
   --- @include lib/once
   remember(id)
 end
-redis.pcall('SPUBLISH', wake, 'one') -- a lost hint must not fail what is written
+wake_up('one')
 return ok('posted', n, ttl, mode)

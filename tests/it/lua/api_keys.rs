@@ -92,7 +92,7 @@ pub fn answers_set_scopes(b: &Bench) {
     set("channels:read,messages:read").once("r").run().ok("replayed").wrote_nothing();
     set("channels:read").once("r").with("body", "another").run().no("idempotency_key_reused");
     let refused = set("channels:read,messages:write").run().no("invalid_scope");
-    assert_eq!((refused.detail("scope").as_str(), refused.detail("granted").as_str()), ("messages:write", "channels:read,messages:read"));
+    assert_eq!((refused.detail("scope").as_str(), refused.detail("allowed,").as_str()), ("messages:write", "channels:read,messages:read"));
 }
 
 #[test]
