@@ -1,6 +1,7 @@
 //! Redis: the connections, the scripts, every key. Nothing else in the program names a Redis command.
 
 pub mod clock;
+mod connect;
 pub mod keyspace;
 pub mod pubsub;
 pub mod redis;

@@ -8,25 +8,18 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use deadpool_redis::redis::aio::MultiplexedConnection;
-use deadpool_redis::redis::cluster::ClusterClient;
-use deadpool_redis::redis::cluster_async::ClusterConnection;
-use deadpool_redis::redis::cluster_routing::SingleNodeRoutingInfo;
-use deadpool_redis::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
-use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
-};
+use deadpool_redis::redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::RedisClock;
-use super::target::{Endpoint, Kind, RedisTarget, tcp_settings};
+use super::connect::{CONNECT_TIMEOUT, Connection, Connector, proves_non_execution};
+use super::target::RedisTarget;
 use crate::error::{ApiError, Code};
 
 /// Commands of one replica that may wait for Redis at once; beyond it requests are shed with `overloaded`.
 const MAX_IN_FLIGHT: usize = 20_000;
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(1000);
 const RECONNECT_FIRST: Duration = Duration::from_millis(50);
 const RECONNECT_LONGEST: Duration = Duration::from_millis(1000);
 /// Timeouts in a row after which a connection is taken for dead: few, so that a replica with little to do finds out within seconds too.
@@ -78,12 +71,6 @@ struct Lane {
     current: ArcSwapOption<Connection>,
     broken: Notify,
     timeouts: AtomicUsize,
-}
-
-#[derive(Clone)]
-enum Connection {
-    One(MultiplexedConnection),
-    Cluster(ClusterConnection),
 }
 
 impl Redis {
@@ -211,56 +198,6 @@ impl Drop for InFlight<'_> {
     }
 }
 
-impl Connection {
-    async fn send(self, command: &Cmd) -> Result<Value, RedisError> {
-        use deadpool_redis::redis::aio::ConnectionLike;
-        match self {
-            Self::One(mut c) => c.req_packed_command(command).await.and_then(Value::extract_error),
-            Self::Cluster(c) => send_to_cluster(c, command).await,
-        }
-    }
-}
-
-/// Repeats only on replies that prove that nothing ran; the client's own retries are off. A MOVED makes the client read the map of slots again.
-async fn send_to_cluster(mut connection: ClusterConnection, command: &Cmd) -> Result<Value, RedisError> {
-    let mut pause = Duration::from_millis(20);
-    for _ in 0..6 {
-        match send_to_owner(&mut connection, command).await {
-            Err(e) if proves_non_execution(&e) => {
-                sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(300));
-            }
-            answer => return answer,
-        }
-    }
-    send_to_owner(&mut connection, command).await
-}
-
-/// Once to the node that has the slot, and where it points to another with ASK (the slot is being moved), once there.
-async fn send_to_owner(connection: &mut ClusterConnection, command: &Cmd) -> Result<Value, RedisError> {
-    use deadpool_redis::redis::aio::ConnectionLike;
-    let answer = connection.req_packed_command(command).await.and_then(Value::extract_error);
-    let Err(refusal) = &answer else { return answer };
-    if !matches!(refusal.kind(), ErrorKind::Server(ServerErrorKind::Ask)) {
-        return answer;
-    }
-    let next = refusal.redirect_node().and_then(|(address, _)| address.rsplit_once(':')).and_then(|(h, p)| Some((h, p.parse().ok()?)));
-    let Some((host, port)) = next else { return answer };
-    let there = SingleNodeRoutingInfo::ByAddress { host: host.to_owned(), port };
-    let mut pair = Pipeline::with_capacity(2);
-    pair.cmd("ASKING").add_command(command.clone());
-    let mut answers = connection.route_pipeline(pair, 0, 2, there).await?;
-    answers.pop().unwrap_or(Value::Nil).extract_error()
-}
-
-fn proves_non_execution(e: &RedisError) -> bool {
-    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, TryAgain};
-    matches!(
-        e.kind(),
-        ErrorKind::Server(Moved | Ask | TryAgain | ClusterDown | BusyLoading | MasterDown) | ErrorKind::ClusterConnectionNotFound
-    )
-}
-
 impl Lane {
     /// What a failed command means for its caller, and whether the connection is to be replaced.
     fn judge(&self, used: &Arc<Connection>, e: &RedisError) -> Failure {
@@ -335,70 +272,4 @@ async fn keep_connected(lane: Arc<Lane>, connector: Arc<Connector>) {
         sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
         pause = (pause * 2).min(RECONNECT_LONGEST);
     }
-}
-
-/// Makes connections; a sentinel is asked for the primary each time.
-enum Connector {
-    Standalone(Box<(ConnectionInfo, AsyncConnectionConfig)>),
-    Sentinel(Box<(Kind, AsyncConnectionConfig)>),
-    Cluster(Box<ClusterClient>),
-}
-
-impl Connector {
-    fn new(target: &RedisTarget, command_timeout: Duration) -> anyhow::Result<Self> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(Some(command_timeout));
-        Ok(match target.kind() {
-            Kind::Standalone(endpoint) => Self::Standalone(Box::new((endpoint.connection_info()?, config))),
-            Kind::Sentinel { .. } => Self::Sentinel(Box::new((target.kind().clone(), config))),
-            Kind::Cluster(entries) => {
-                let infos = entries.iter().map(Endpoint::connection_info).collect::<Result<Vec<_>, _>>()?;
-                let client = ClusterClient::builder(infos)
-                    .connection_timeout(CONNECT_TIMEOUT)
-                    .response_timeout(command_timeout)
-                    .tcp_settings(tcp_settings())
-                    .retries(0)
-                    .build()?;
-                Self::Cluster(Box::new(client))
-            }
-        })
-    }
-
-    async fn connect(&self) -> Result<Connection, RedisError> {
-        match self {
-            Self::Standalone(one) => {
-                Client::open(one.0.clone())?.get_multiplexed_async_connection_with_config(&one.1).await.map(Connection::One)
-            }
-            Self::Sentinel(sentinel) => connect_to_primary(&sentinel.0, &sentinel.1).await.map(Connection::One),
-            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
-        }
-    }
-}
-
-async fn connect_to_primary(kind: &Kind, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError> {
-    let Kind::Sentinel { sentinels, service, primary } = kind else {
-        return Err(RedisError::from((ErrorKind::InvalidClientConfig, "not a sentinel target")));
-    };
-    let addresses = sentinels.iter().map(|s| s.connection_info().map(|i| i.addr().clone())).collect::<Result<Vec<_>, _>>()?;
-    let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?
-        .set_client_to_redis_db(primary.db())
-        .set_client_to_redis_tcp_settings(tcp_settings())
-        .set_client_to_sentinel_tcp_settings(tcp_settings());
-    let own = &sentinels[0];
-    if own.tls() {
-        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
-    }
-    if let Some(user) = primary.user() {
-        builder = builder.set_client_to_redis_username(user);
-    }
-    if let Some(password) = primary.password() {
-        builder = builder.set_client_to_redis_password(password);
-    }
-    if let Some(user) = own.login().user() {
-        builder = builder.set_client_to_sentinel_username(user);
-    }
-    if let Some(password) = own.login().password() {
-        builder = builder.set_client_to_sentinel_password(password);
-    }
-    let client = builder.build()?.async_get_client().await?;
-    client.get_multiplexed_async_connection_with_config(config).await
 }
