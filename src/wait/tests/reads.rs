@@ -61,12 +61,12 @@ async fn a_read_serves_only_who_was_there_and_awake_before_it_began() {
     assert_eq!(*early.shared_read("other", 0, slow("fifth")).await, "fifth", "nobody gets the same read twice");
 
     // A read that began before the wake does not serve it.
-    let running = joins.shared_read("page", 0, slow("old"));
+    let running = joins.shared_read("again", 0, slow("old"));
     let woken = async {
         sleep(Duration::from_millis(30)).await;
         redis.publish(TOPIC, "one").await;
         let need = late.changed(0).await;
-        *late.shared_read("page", need, slow("new")).await
+        *late.shared_read("again", need, slow("new")).await
     };
     let (old, new) = tokio::join!(running, woken);
     assert_eq!((*old, new), ("old", "new"));
