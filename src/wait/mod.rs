@@ -16,7 +16,7 @@
 //!
 //! A list waiter:
 //!
-//! ```ignore
+//! ```text
 //! let topic = hub.topic(&name).await?;                  // Redis has confirmed; from here on nothing is missed
 //! let mut seen = topic.seq();
 //! loop {

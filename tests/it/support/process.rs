@@ -8,8 +8,21 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, mpsc};
+use std::sync::{Mutex, Once, OnceLock, mpsc};
 use std::time::{Duration, Instant};
+
+/// A thousand waiters are a thousand connections of this process too; the usual soft limit is 1024 open files.
+fn allow_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let limit = getrlimit(Resource::Nofile);
+        let wanted = limit.maximum.map_or(16_384, |maximum| maximum.min(16_384));
+        if limit.current.is_some_and(|current| current < wanted) {
+            setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).expect("the soft limit may be raised to the hard one");
+        }
+    });
+}
 
 /// A running child; killed when dropped, and by the kernel when the test process ends in whatever way.
 pub struct Process {
@@ -20,6 +33,7 @@ pub struct Process {
 impl Process {
     /// Starts `command` with nothing on stdin, and stdout and stderr appended to `log`.
     pub fn start(mut command: Command, log: &Path) -> io::Result<Self> {
+        allow_open_files();
         let out = File::options().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         Ok(Self { child: spawn(command)?, frozen: false })
