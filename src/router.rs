@@ -8,7 +8,6 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use http::{Method, StatusCode};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
 use crate::http::{finish, flood, headers};
@@ -74,7 +73,7 @@ pub fn router(app: App) -> axum::Router {
     if app.settings.metrics_port.is_none() {
         probes = probes.route("/metrics", get(discovery::health::metrics).options(preflight));
     }
-    api.merge(probes).layer(CatchPanicLayer::new()).layer(middleware::from_fn_with_state(app.clone(), finish::finish)).with_state(app)
+    api.merge(probes).layer(middleware::from_fn_with_state(app.clone(), finish::finish)).with_state(app)
 }
 
 fn probes() -> axum::Router<App> {
@@ -88,7 +87,6 @@ pub fn metrics_router(app: App) -> axum::Router {
     probes()
         .route("/metrics", get(discovery::health::metrics))
         .fallback(finish::not_found)
-        .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(app.clone(), finish::finish))
         .with_state(app)
 }

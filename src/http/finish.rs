@@ -2,11 +2,13 @@
 //! error bodies, logs one line, and counts.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use super::{Context, address, headers};
@@ -29,7 +31,7 @@ pub async fn finish(State(app): State<App>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(context.clone());
 
     let _running = app.metrics.request_began();
-    let response = next.run(request).await;
+    let response = guarded(next.run(request)).await;
     let (error, mut response) = with_error_body(response, &context);
 
     let map = response.headers_mut();
@@ -71,10 +73,15 @@ fn plain(response: &Response) -> Option<ApiError> {
     let code = match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
         StatusCode::NOT_FOUND if !response.headers().contains_key(CONTENT_TYPE) => Code::NotFound,
-        StatusCode::INTERNAL_SERVER_ERROR => return Some(ApiError::internal("a handler panicked; its message is above in this log")),
         _ => return None,
     };
     Some(ApiError::new(code))
+}
+
+/// A panic of one handler is one 500, not a closed connection.
+async fn guarded(response: impl Future<Output = Response>) -> Response {
+    let panicked = || ApiError::internal("a handler panicked; its message is above in this log").into_response();
+    AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| panicked())
 }
 
 /// One line a request. Never content, secrets or tokens: the route is the template, not the path.
@@ -117,4 +124,17 @@ fn insert(map: &mut http::HeaderMap, name: &'static str, value: &str) {
 /// Fallback of the router: no such route.
 pub async fn not_found() -> Response {
     ApiError::new(Code::NotFound).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_500_and_the_next_request_is_served() {
+        let response = guarded(async { panic!("on purpose") }).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.extensions().get::<ApiError>().is_some_and(|e| e.log_cause().is_some()));
+        assert_eq!(guarded(async { StatusCode::OK.into_response() }).await.status(), StatusCode::OK);
+    }
 }
