@@ -120,6 +120,11 @@ impl AppState {
         }
     }
 
+    /// Whether one more request may be held; beyond it requests are answered at once (protocol, chapter 5).
+    pub fn can_hold_another(&self) -> bool {
+        usize::try_from(self.metrics.waiters()).unwrap_or(0) < self.settings.longpoll_max_waiters
+    }
+
     /// Ends the tasks of this replica, after its requests have ended.
     pub async fn close(&self) {
         self.background.close();

@@ -15,7 +15,7 @@ use crate::ids::{ChannelId, KeyId, LeaseToken, MessageId, Micros};
 use crate::messages::poll::Wait;
 use crate::messages::{Stored, pairs};
 use crate::store::{Reply, scripts};
-use crate::wait::{HubError, Subscribed, recheck_delay};
+use crate::wait::{HubError, Subscribed, Turn, recheck_delay};
 
 /// What a claimer asks for.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ pub struct Got {
 pub async fn claim_next(app: &App, caller: &Caller, ask: Ask, wait: Wait) -> Result<Got> {
     let got = attempt(app, &ask).await?;
     let Some(until) = wait.until.filter(|_| got.taken.is_empty()) else { return Ok(got) };
-    if app.metrics.waiters() >= i64::try_from(app.settings.longpoll_max_waiters).unwrap_or(i64::MAX) {
+    if !app.can_hold_another() {
         return Ok(got);
     }
     let _counted = app.metrics.wait_began();
@@ -67,7 +67,7 @@ async fn hold(app: &App, caller: &Caller, ask: &Ask, until: Instant, mut got: Go
         Err(HubError::Full) => return Ok(got),
         Err(e) => return Err(ApiError::new(Code::StorageUnavailable).cause(e.to_string())),
     };
-    let mut turn = None;
+    let mut turn: Option<Turn> = None;
     loop {
         // A key that was revoked meanwhile gets nothing more.
         caller.still_admitted(app).await?;
@@ -79,7 +79,7 @@ async fn hold(app: &App, caller: &Caller, ask: &Ask, until: Instant, mut got: Go
             return Ok(got); // a turn that is dropped goes to the next waiter
         }
         if let Some(turn) = turn.take() {
-            crate::wait::Turn::spend(turn);
+            turn.spend(); // nothing for the next waiter either
         }
         wake_when_a_lease_ends(&place, &got);
         tokio::select! {

@@ -36,8 +36,8 @@ impl Wait {
 pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wait: Wait) -> Result<MessagePage> {
     let first = read(app, caller.key.as_str(), channel, &ask).await?;
     let Some(until) = wait.until.filter(|_| first.page.data.is_empty() && !first.page.gap) else { return Ok(first.page) };
-    if app.metrics.waiters() >= i64::try_from(app.settings.longpoll_max_waiters).unwrap_or(i64::MAX) {
-        return Ok(first.page); // more than can be held: answered at once (protocol, chapter 5)
+    if !app.can_hold_another() {
+        return Ok(first.page);
     }
     let _counted = app.metrics.wait_began();
     let began = Instant::now();

@@ -5,10 +5,10 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::discovery::schema;
-use crate::error::{Code, Result};
+use crate::error::Result;
 use crate::http::{Answer, Body, Caller, Once};
 use crate::messages::MessageEnvelope;
-use crate::messages::post::{PostMessage, post};
+use crate::messages::post::{PostMessage, REFUSALS, post};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 
@@ -25,17 +25,7 @@ pub static TASK_BROADCAST: Operation = Operation {
     success: (201, Some(schema::of::<MessageEnvelope>)),
     also: None,
     scripts: &[&scripts::MESSAGE_POST],
-    refusals: &[
-        Code::MissingField,
-        Code::InvalidString,
-        Code::InvalidObject,
-        Code::ContentTooLarge,
-        Code::MetadataTooLarge,
-        Code::InvalidMentions,
-        Code::ActorNotFound,
-        Code::ActorForbidden,
-        Code::InvalidActorName,
-    ],
+    refusals: REFUSALS,
 };
 
 /// What to send.
