@@ -3,5 +3,6 @@
 mod answers;
 mod codes;
 mod document;
+mod first_screen;
 mod keyspace;
 mod operations;
