@@ -23,8 +23,10 @@ const fn key(name: &'static str, suffix: &'static str, kind: &'static str, life:
     KeyDef { name, suffix, kind, life, holds }
 }
 
+// Tables are statics, not constants: a key is known by its address, and the compiler may put a constant into several places.
+
 /// Keys of one channel; hash tag = channel id.
-pub const CHANNEL: &[KeyDef] = &[
+pub static CHANNEL: &[KeyDef] = &[
     key("meta", "meta", "hash", "until the channel is deleted", "the channel record, and `last`: the number of its newest message"),
     key(
         "members",
@@ -51,7 +53,7 @@ pub const CHANNEL: &[KeyDef] = &[
 ];
 
 /// Keys of an API key and its label; hash tag = label hash.
-pub const KEY: &[KeyDef] = &[
+pub static KEY: &[KeyDef] = &[
     key("labels", "labels", "hash", "while its key is active", "label → active key id"),
     key("record", "key:", "hash", "while the key is active, then 30 days", "an API key: SHA-256, label, scopes, default actor"),
     key("window", "window:", "string", "the rate limit window", "requests of the running window"),
@@ -63,13 +65,13 @@ pub const KEY: &[KeyDef] = &[
 ];
 
 /// Keys of minting; one slot for the whole instance, since mints are rare.
-pub const MINT: &[KeyDef] = &[
+pub static MINT: &[KeyDef] = &[
     key("closed", "closed", "string", "until minting is opened", "present while public minting is closed"),
     key("window", "window:", "string", "the mint window", "keys minted by one client address in the running window"),
 ];
 
 /// A global alias; each in a slot of its own.
-pub const ALIAS: &[KeyDef] = &[key("alias", "target", "string", "until its channel is deleted", "a global channel alias → channel id")];
+pub static ALIAS: &[KeyDef] = &[key("alias", "target", "string", "until its channel is deleted", "a global channel alias → channel id")];
 
 /// Where a script's keys lie: prefix and hash tag.
 #[derive(Clone, Debug)]
