@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::handler::Handler;
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use http::{Method, StatusCode};
 
 use crate::app::App;
-use crate::http::{finish, flood, headers};
+use crate::http::finish::{self, FinishLayer};
+use crate::http::{flood, headers};
 use crate::operation::Operation;
 use crate::{actors, api_keys, channels, claims, discovery, members, messages, tasks};
 
@@ -73,7 +73,7 @@ pub fn router(app: App) -> axum::Router {
     if app.settings.metrics_port.is_none() {
         probes = probes.route("/metrics", get(discovery::health::metrics).options(preflight));
     }
-    api.merge(probes).layer(middleware::from_fn_with_state(app.clone(), finish::finish)).with_state(app)
+    api.merge(probes).layer(FinishLayer::new(app.clone())).with_state(app)
 }
 
 fn probes() -> axum::Router<App> {
@@ -87,7 +87,7 @@ pub fn metrics_router(app: App) -> axum::Router {
     probes()
         .route("/metrics", get(discovery::health::metrics))
         .fallback(finish::not_found)
-        .layer(middleware::from_fn_with_state(app.clone(), finish::finish))
+        .layer(FinishLayer::new(app.clone()))
         .with_state(app)
 }
 

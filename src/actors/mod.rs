@@ -127,10 +127,11 @@ pub async fn resolve(app: &App, caller: &Caller, said: Option<&str>, unknown: Un
     if let Some(known) = app.actor_cache.0.get(&key) {
         return Ok(known);
     }
+    // Boxed: most requests find their actor above, and should not carry room for the search.
     let actor = match ActorId::parse(word) {
-        Some(id) => own_by_id(app, caller, id).await?,
+        Some(id) => Box::pin(own_by_id(app, caller, id)).await?,
         None if word.starts_with("act_") => return Err(ApiError::new(Code::ActorNotFound).field("actor")),
-        None => by_name(app, caller, word, unknown).await?,
+        None => Box::pin(by_name(app, caller, word, unknown)).await?,
     };
     app.actor_cache.0.insert(key, actor.clone());
     Ok(actor)

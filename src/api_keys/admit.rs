@@ -28,10 +28,13 @@ pub struct Admitted {
 /// # Errors
 /// `unauthorized`, `rate_limit_exceeded`, or Redis trouble.
 pub async fn count(app: &App, presented: &PresentedKey) -> Result<(Arc<Admitted>, Option<u64>)> {
-    let limit = app.settings.rate_limit;
-    if limit == 0 {
-        return Ok((look(app, presented).await?, None));
+    match app.settings.rate_limit {
+        0 => Ok((look(app, presented).await?, None)),
+        limit => Box::pin(count_in_window(app, presented, limit)).await,
     }
+}
+
+async fn count_in_window(app: &App, presented: &PresentedKey, limit: u64) -> Result<(Arc<Admitted>, Option<u64>)> {
     let slot = app.keys.key(&presented.id);
     let asked_at = Instant::now();
     let reply = scripts::KEY_ADMIT
@@ -56,7 +59,7 @@ pub async fn look(app: &App, presented: &PresentedKey) -> Result<Arc<Admitted>> 
         return Ok(known);
     }
     let (app_of_task, key) = (app.clone(), presented.clone());
-    app.key_cache.ask(presented, async move { read(&app_of_task, &key).await }).await
+    Box::pin(app.key_cache.ask(presented, async move { read(&app_of_task, &key).await })).await
 }
 
 async fn read(app: &App, presented: &PresentedKey) -> Result<Arc<Admitted>> {

@@ -51,9 +51,13 @@ pub async fn resolve(app: &App, caller: &Caller, word: &str) -> Result<ChannelId
 /// `channel_not_found`, or Redis trouble.
 pub async fn resolve_once(app: &App, caller: &Caller, word: &str, once: &Once) -> Result<ChannelId> {
     let word = word.trim();
-    if let Some(id) = ChannelId::parse(word) {
-        return Ok(id);
+    match ChannelId::parse(word) {
+        Some(id) => Ok(id),
+        None => Box::pin(by_name(app, caller, word, once)).await, // boxed: requests that come with an id do not carry room for it
     }
+}
+
+async fn by_name(app: &App, caller: &Caller, word: &str, once: &Once) -> Result<ChannelId> {
     if word.chars().count() > MAX_NAME {
         return Err(ApiError::new(Code::ChannelNotFound)); // nothing can be called that
     }

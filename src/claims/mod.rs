@@ -143,7 +143,7 @@ async fn detached<T: Send + 'static>(
             && !may_ask_again
         {
             for claim in undo(&unheard) {
-                give_back(&app, &claim).await;
+                Box::pin(give_back(&app, &claim)).await;
             }
         }
     });

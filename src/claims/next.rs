@@ -51,7 +51,8 @@ pub async fn claim_next(app: &App, caller: &Caller, ask: Ask, wait: Wait) -> Res
     }
     let _counted = app.metrics.wait_began();
     let began = Instant::now();
-    let ended = hold(app, caller, &ask, until, got).await;
+    // Boxed, so that those who are answered at once do not carry room for a wait.
+    let ended = Box::pin(hold(app, caller, &ask, until, got)).await;
     let end = match &ended {
         Ok(got) if got.taken.is_empty() => "empty",
         Ok(_) => "messages",
@@ -62,7 +63,7 @@ pub async fn claim_next(app: &App, caller: &Caller, ask: Ask, wait: Wait) -> Res
 }
 
 async fn hold(app: &App, caller: &Caller, ask: &Ask, until: Instant, mut got: Got) -> Result<Got> {
-    let place = match app.hub.topic(&app.keys.wake_topic(&ask.channel)).await {
+    let place = match Box::pin(app.hub.topic(&app.keys.wake_topic(&ask.channel))).await {
         Ok(place) => Arc::new(place),
         Err(HubError::Full) => return Ok(got),
         Err(e) => return Err(ApiError::new(Code::StorageUnavailable).cause(e.to_string())),

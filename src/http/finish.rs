@@ -1,53 +1,124 @@
 //! The outermost layer: it knows the request before anyone else and the response after everyone else. It gives ids and headers, writes
 //! error bodies, logs one line, and counts.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Instant;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use futures::future::BoxFuture;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tower::{Layer, Service};
 
 use super::{Context, address, headers};
 use crate::app::App;
 use crate::error::{ApiError, Code};
 use crate::router;
 
-/// Wraps every request.
-pub async fn finish(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or_else(|| [127, 0, 0, 1].into(), |c| c.0.ip());
-    let client = address::client_address(peer, request.headers(), &app.settings.trusted_proxies);
-    let base_url = address::base_url(peer, request.headers(), &app.settings);
-    let https = address::is_https(peer, request.headers(), &app.settings);
-    let traceparent = headers::traceparent(request.headers());
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let operation = route.as_ref().and_then(|r| router::operation(&method, r.as_str()));
-    let context = Context::new(headers::request_id(request.headers()), client, base_url, operation);
-    request.extensions_mut().insert(context.clone());
+static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 
-    let _running = app.metrics.request_began();
-    let response = guarded(next.run(request)).await;
-    let (error, mut response) = with_error_body(response, &context);
+/// Wraps every request of a router in [`finish`].
+#[derive(Clone)]
+pub struct FinishLayer {
+    app: App,
+    fixed: Arc<headers::Fixed>,
+}
 
+impl FinishLayer {
+    pub fn new(app: App) -> Self {
+        Self { fixed: Arc::new(headers::Fixed::new(&app.settings)), app }
+    }
+}
+
+impl<S> Layer<S> for FinishLayer {
+    type Service = Finish<S>;
+
+    fn layer(&self, inner: S) -> Finish<S> {
+        Finish { layer: self.clone(), inner }
+    }
+}
+
+/// A route in its layer.
+#[derive(Clone)]
+pub struct Finish<S> {
+    layer: FinishLayer,
+    inner: S,
+}
+
+impl<S> Service<Request> for Finish<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let begun = Begun::new(&self.layer.app, &mut request);
+        let (layer, response) = (self.layer.clone(), self.inner.call(request));
+        Box::pin(async move { Ok(finish(&layer, begun, response).await) })
+    }
+}
+
+/// What is known of a request before it runs.
+struct Begun {
+    at: Instant,
+    method: Method,
+    route: Option<MatchedPath>,
+    context: Context,
+    traceparent: String,
+    https: bool,
+}
+
+impl Begun {
+    fn new(app: &App, request: &mut Request) -> Self {
+        let at = Instant::now();
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or_else(|| [127, 0, 0, 1].into(), |c| c.0.ip());
+        let client = address::client_address(peer, request.headers(), &app.settings.trusted_proxies);
+        let base_url = address::base_url(peer, request.headers(), &app.settings);
+        let https = address::is_https(peer, request.headers(), &app.settings);
+        let traceparent = headers::traceparent(request.headers());
+        let method = request.method().clone();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let operation = route.as_ref().and_then(|r| router::operation(&method, r.as_str()));
+        let context = Context::new(headers::request_id(request.headers()), client, base_url, operation);
+        request.extensions_mut().insert(context.clone());
+        Self { at, method, route, context, traceparent, https }
+    }
+}
+
+async fn finish(layer: &FinishLayer, begun: Begun, response: impl Future<Output = Result<Response, Infallible>>) -> Response {
+    let Begun { at, method, route, context, traceparent, https } = begun;
+    let metrics = &layer.app.metrics;
+    let _running = metrics.request_began();
+    let (error, mut response) = with_error_body(guarded(response).await, &context);
+
+    layer.fixed.add(response.headers_mut(), https);
     let map = response.headers_mut();
-    headers::add_fixed(map, &app.settings, https);
-    insert(map, "x-request-id", context.request_id());
-    insert(map, "traceparent", &traceparent);
+    insert(map, &X_REQUEST_ID, context.request_id());
+    insert(map, &TRACEPARENT, &traceparent);
     if let Some(left) = context.remaining() {
-        map.insert("x-ratelimit-remaining", HeaderValue::from(left));
+        map.insert(X_RATELIMIT_REMAINING.clone(), HeaderValue::from(left));
     }
     if response.status().as_u16() < 400 {
         headers::add_links(response.headers_mut(), context.base_url());
     }
 
-    let elapsed = began.elapsed();
+    let elapsed = at.elapsed();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    app.metrics.request_ended(operation, method.as_str(), route, response.status().as_u16(), elapsed);
+    metrics.request_ended(context.operation(), method.as_str(), route, response.status().as_u16(), elapsed);
     log(&context, method.as_str(), route, response.status(), error.as_ref(), elapsed.as_secs_f64() * 1000.0, &traceparent);
     response
 }
@@ -79,9 +150,11 @@ fn plain(response: &Response) -> Option<ApiError> {
 }
 
 /// A panic of one handler is one 500, not a closed connection.
-async fn guarded(response: impl Future<Output = Response>) -> Response {
-    let panicked = || ApiError::internal("a handler panicked; its message is above in this log").into_response();
-    AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| panicked())
+async fn guarded(response: impl Future<Output = Result<Response, Infallible>>) -> Response {
+    match AssertUnwindSafe(response).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Err(_) => ApiError::internal("a handler panicked; its message is above in this log").into_response(),
+    }
 }
 
 /// One line a request. Never content, secrets or tokens: the route is the template, not the path.
@@ -115,9 +188,9 @@ fn log(context: &Context, method: &str, route: &str, status: StatusCode, error: 
     }
 }
 
-fn insert(map: &mut http::HeaderMap, name: &'static str, value: &str) {
+fn insert(map: &mut HeaderMap, name: &HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
-        map.insert(name, value);
+        map.insert(name.clone(), value);
     }
 }
 
@@ -135,6 +208,6 @@ mod tests {
         let response = guarded(async { panic!("on purpose") }).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(response.extensions().get::<ApiError>().is_some_and(|e| e.log_cause().is_some()));
-        assert_eq!(guarded(async { StatusCode::OK.into_response() }).await.status(), StatusCode::OK);
+        assert_eq!(guarded(async { Ok(StatusCode::OK.into_response()) }).await.status(), StatusCode::OK);
     }
 }

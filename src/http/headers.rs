@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, LINK,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use rand::Rng;
 
 use crate::settings::Settings;
@@ -10,26 +13,49 @@ use crate::settings::Settings;
 /// A Content-Security-Policy for pages that load nothing from elsewhere.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// Headers that [`Fixed`] and the outermost layer add, at most: room for them is made once.
+const ADDED: usize = 20;
+
 /// What stands on each response, whoever asked.
-pub fn add_fixed(headers: &mut HeaderMap, settings: &Settings, https: bool) {
-    let fixed = [
-        ("access-control-allow-origin", "*"),
-        (
-            "access-control-expose-headers",
-            "X-Request-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Window, X-Idempotent-Replay, X-Idempotency-Source, Idempotency-Key",
-        ),
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
-        ("content-security-policy", POLICY),
-    ];
-    for (name, value) in fixed {
-        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
+pub struct Fixed {
+    /// Only where a page does not say otherwise.
+    unless_set: Vec<(HeaderName, HeaderValue)>,
+    limits: [(HeaderName, HeaderValue); 2],
+}
+
+impl Fixed {
+    pub fn new(settings: &Settings) -> Self {
+        let unless_set = [
+            (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+            (
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                "X-Request-Id, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Window, X-Idempotent-Replay, X-Idempotency-Source, Idempotency-Key",
+            ),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (X_FRAME_OPTIONS, "DENY"),
+            (REFERRER_POLICY, "no-referrer"),
+            (CONTENT_SECURITY_POLICY, POLICY),
+        ];
+        Self {
+            unless_set: unless_set.map(|(name, value)| (name, HeaderValue::from_static(value))).into(),
+            limits: [
+                (HeaderName::from_static("x-ratelimit-limit"), HeaderValue::from(settings.rate_limit)),
+                (HeaderName::from_static("x-ratelimit-window"), HeaderValue::from(settings.rate_limit_window_s)),
+            ],
+        }
     }
-    headers.insert("x-ratelimit-limit", HeaderValue::from(settings.rate_limit));
-    headers.insert("x-ratelimit-window", HeaderValue::from(settings.rate_limit_window_s));
-    if https {
-        headers.insert("strict-transport-security", HeaderValue::from_static("max-age=31536000"));
+
+    pub fn add(&self, headers: &mut HeaderMap, https: bool) {
+        headers.reserve(ADDED);
+        for (name, value) in &self.unless_set {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+        for (name, value) in &self.limits {
+            headers.insert(name.clone(), value.clone());
+        }
+        if https {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        }
     }
 }
 
@@ -51,7 +77,7 @@ pub fn add_links(headers: &mut HeaderMap, base: &str) {
             .collect();
         }
         for link in links.iter() {
-            headers.append("link", link.clone());
+            headers.append(LINK, link.clone());
         }
     });
 }
@@ -68,14 +94,23 @@ pub fn preflight() -> [(&'static str, &'static str); 3] {
 /// The request's id: an incoming one that is sane, else a new one.
 pub fn request_id(headers: &HeaderMap) -> String {
     let sane = |v: &&str| (1..=128).contains(&v.len()) && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    headers.get("x-request-id").and_then(|v| v.to_str().ok()).filter(sane).map_or_else(|| format!("req_{}", hex(12)), str::to_owned)
+    headers.get("x-request-id").and_then(|v| v.to_str().ok()).filter(sane).map_or_else(new_request_id, str::to_owned)
 }
 
 /// W3C trace context: the incoming trace goes on under a new span, or a new trace begins.
 pub fn traceparent(headers: &HeaderMap) -> String {
     let incoming = headers.get("traceparent").and_then(|v| v.to_str().ok()).filter(|v| is_traceparent(v));
-    let (trace, flags) = incoming.map_or_else(|| (hex(16), "00".to_owned()), |v| (v[3..35].to_owned(), v[53..55].to_owned()));
-    format!("00-{trace}-{}-{flags}", hex(8))
+    let mut text = String::with_capacity(55);
+    text.push_str("00-");
+    match incoming {
+        Some(v) => text.push_str(&v[3..35]),
+        None => push_random_hex(&mut text, 16),
+    }
+    text.push('-');
+    push_random_hex(&mut text, 8);
+    text.push('-');
+    text.push_str(incoming.map_or("00", |v| &v[53..55]));
+    text
 }
 
 fn is_traceparent(v: &str) -> bool {
@@ -90,10 +125,17 @@ fn is_traceparent(v: &str) -> bool {
         && part(53..55).is_some()
 }
 
-fn hex(bytes: usize) -> String {
+fn new_request_id() -> String {
+    let mut text = String::with_capacity(28);
+    text.push_str("req_");
+    push_random_hex(&mut text, 12);
+    text
+}
+
+fn push_random_hex(text: &mut String, bytes: usize) {
     let mut random = [0u8; 16];
     rand::rng().fill_bytes(&mut random[..bytes]);
-    data_encoding::HEXLOWER.encode(&random[..bytes])
+    data_encoding::HEXLOWER.encode_append(&random[..bytes], text);
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wai
     }
     let _counted = app.metrics.wait_began();
     let began = Instant::now();
-    let page = hold(app, caller, channel, ask, first, until).await;
+    // Boxed, so that those who are answered at once do not carry room for a wait.
+    let page = Box::pin(hold(app, caller, channel, ask, first, until)).await;
     let end = match &page {
         Ok(p) if p.data.is_empty() => "empty",
         Ok(_) => "messages",
@@ -54,7 +55,7 @@ pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wai
 }
 
 async fn hold(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, first: Read, until: Instant) -> Result<MessagePage> {
-    let place = match app.hub.topic(&app.keys.wake_topic(channel)).await {
+    let place = match Box::pin(app.hub.topic(&app.keys.wake_topic(channel))).await {
         Ok(place) => place,
         Err(HubError::Full) => return Ok(first.page),
         Err(e) => return Err(ApiError::new(Code::StorageUnavailable).cause(e.to_string())),

@@ -23,7 +23,7 @@ use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -180,15 +180,11 @@ async fn talk(tcp: TcpStream, peer: SocketAddr, router: Router, limits: Limits, 
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%error, %peer, "TCP_NODELAY");
     }
-    let phase = Arc::new(Phase::default());
+    let phase = Arc::new(Phase::new());
     let service = service_fn(|request| answer(&router, request, peer, Arc::clone(&phase), leaving.clone()));
-    let stream = TimedStream::new(tcp, Arc::clone(&phase), limits.request_read_timeout, limits.write_timeout);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // hyper's clock starts when it begins to wait for a head; the stricter one for a head that has begun is the stream's.
-        .header_read_timeout(limits.idle_timeout.max(limits.request_read_timeout))
-        .max_buf_size(MAX_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+    let stream = TimedStream::new(tcp, Arc::clone(&phase), &limits);
+    // Without a timer of hyper's own: the stream ends what comes too late.
+    let connection = http1::Builder::new().max_buf_size(MAX_BUFFER_BYTES).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
         biased;

@@ -1,31 +1,44 @@
-//! A TCP stream that does not wait for ever: neither for the rest of a request's head nor for a reader that has stopped reading.
+//! A TCP stream that does not wait for ever: not for the next request, nor for the rest of its head, nor for a reader that has stopped
+//! reading.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_io_timeout::TimeoutWriter;
 
+use super::Limits;
+
 /// Where a connection stands: the service (called when a head is complete) tells, the stream looks. Even: between two requests;
-/// odd: within one. hyper's own timeout cannot tell an idle connection from a head that comes drop by drop.
-#[derive(Debug, Default)]
-pub(super) struct Phase(AtomicUsize);
+/// odd: within one. hyper's own timeout cannot tell an idle connection from a head that comes drop by drop, and sets a timer for each request.
+#[derive(Debug)]
+pub(super) struct Phase {
+    number: AtomicUsize,
+    opened: Instant,
+    /// When the last answer was made, in milliseconds after `opened`.
+    answered_ms: AtomicU64,
+}
 
 impl Phase {
+    pub(super) fn new() -> Self {
+        Self { number: AtomicUsize::new(0), opened: Instant::now(), answered_ms: AtomicU64::new(0) }
+    }
+
     /// A request's head is complete.
     pub(super) fn head_read(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.number.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Its answer is made; what comes next is the next head.
     pub(super) fn answered(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.answered_ms.store(u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.number.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether no head has ever been read.
@@ -34,7 +47,12 @@ impl Phase {
     }
 
     fn now(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// Since when nothing is asked; None within a request.
+    fn idle_since(&self) -> Option<Instant> {
+        is_between_requests(self.now()).then(|| self.opened + Duration::from_millis(self.answered_ms.load(Ordering::Relaxed)))
     }
 }
 
@@ -52,29 +70,53 @@ pub(super) struct TimedStream {
     head_timeout: Duration,
     head: Head,
     /// Only made when a head does not come in one piece.
-    timer: Option<Pin<Box<Sleep>>>,
+    head_timer: Option<Pin<Box<Sleep>>>,
+    idle_timeout: Duration,
+    /// Kept over requests and moved only when it rings: a busy connection does not touch it.
+    idle_timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl TimedStream {
     /// The first head's time begins now.
-    pub(super) fn new(tcp: TcpStream, phase: Arc<Phase>, head_timeout: Duration, write_timeout: Duration) -> Self {
+    pub(super) fn new(tcp: TcpStream, phase: Arc<Phase>, limits: &Limits) -> Self {
         let mut tcp = TimeoutWriter::new(tcp);
-        tcp.set_timeout(Some(write_timeout));
-        let head = Head { phase: phase.now(), due: Instant::now() + head_timeout };
-        Self { tcp: Box::pin(tcp), phase, head_timeout, head, timer: None }
+        tcp.set_timeout(Some(limits.write_timeout));
+        let head = Head { phase: phase.now(), due: Instant::now() + limits.request_read_timeout };
+        Self {
+            tcp: Box::pin(tcp),
+            phase,
+            head_timeout: limits.request_read_timeout,
+            head,
+            head_timer: None,
+            idle_timeout: limits.idle_timeout,
+            idle_timer: None,
+        }
     }
 
-    /// Ready with an error once the head that is being read, if there is one, is overdue.
+    /// Ready with an error once what must come next is overdue.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.head.phase != self.phase.now() {
-            self.timer = None;
-            return Poll::Pending;
+        if self.head.phase == self.phase.now() {
+            let due = self.head.due;
+            let timer = self.head_timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            ready!(timer.as_mut().poll(cx));
+            return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the request's head did not come in time"));
         }
-        let due = self.head.due;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the request's head did not come in time"))
+        self.head_timer = None;
+        // Within a request too: hyper does not look again when it is answered.
+        let timer = self.idle_timer.get_or_insert_with(|| Box::pin(sleep(self.idle_timeout)));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            let due = self.phase.idle_since().map(|since| since + self.idle_timeout);
+            if due.is_some_and(|due| due <= timer.deadline()) {
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "no further request came in time"));
+            }
+            timer.as_mut().reset(due.unwrap_or_else(|| Instant::now() + self.idle_timeout));
+        }
     }
+}
+
+fn is_between_requests(phase: usize) -> bool {
+    phase.is_multiple_of(2)
 }
 
 impl AsyncRead for TimedStream {
@@ -83,9 +125,9 @@ impl AsyncRead for TimedStream {
             return self.poll_overdue(cx).map(Err);
         };
         let phase = self.phase.now();
-        if phase.is_multiple_of(2) && phase != self.head.phase {
+        if is_between_requests(phase) && phase != self.head.phase {
             self.head = Head { phase, due: Instant::now() + self.head_timeout };
-            self.timer = None;
+            self.head_timer = None;
         }
         Poll::Ready(read)
     }

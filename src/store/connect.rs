@@ -27,10 +27,10 @@ pub(super) enum Connection {
 impl Connection {
     /// Sends one command once.
     pub async fn send(self, command: &Cmd) -> Result<Value, RedisError> {
-        use deadpool_redis::redis::aio::ConnectionLike;
         match self {
-            Self::One(mut c) => c.req_packed_command(command).await.and_then(Value::extract_error),
-            Self::Cluster(c) => send_to_cluster(c, command).await,
+            Self::One(mut c) => c.send_packed_command(command).await.and_then(Value::extract_error),
+            // Boxed: it is large, and every request would carry room for it through all of its layers.
+            Self::Cluster(c) => Box::pin(send_to_cluster(c, command)).await,
         }
     }
 }
@@ -84,7 +84,8 @@ pub(super) enum Connector {
 
 impl Connector {
     pub fn new(target: &RedisTarget, command_timeout: Duration) -> anyhow::Result<Self> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(Some(command_timeout));
+        // The lane has a timer for each command; one more within would only cost.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
         Ok(match target.kind() {
             Kind::Standalone(endpoint) => Self::Standalone(Box::new((endpoint.connection_info()?, config))),
             Kind::Sentinel { .. } => Self::Sentinel(Box::new((target.kind().clone(), config))),
