@@ -77,6 +77,16 @@ const MUTATIONS: &[Mutation] = &[
         noticed_by: AttemptsRise,
     },
     Mutation {
+        what: "claim-next gives one more than it was asked for",
+        edits: &[edit("claims/next", "'LIMIT', 0, max)", "'LIMIT', 0, max + 1)")],
+        noticed_by: NoMoreThanAsked,
+    },
+    Mutation {
+        what: "claim-next gives what has expired",
+        edits: &[edit("claims/next", "'(' .. int(math.max(dead, 0))", "'(0'")],
+        noticed_by: ExpiredIsGone,
+    },
+    Mutation {
         what: "claim-next forgets who took it",
         edits: &[edit("claims/next", "  redis.call('HSET', claims, m, records[i])\n", "")],
         noticed_by: HolderIsHeard,
@@ -95,6 +105,16 @@ const MUTATIONS: &[Mutation] = &[
         what: "claim-next does not know its retries",
         edits: &[edit("claims/next", "remember(unpack(kept))\n", "")],
         noticed_by: OneEffectPerKey,
+    },
+    Mutation {
+        what: "a retry of claim-next is given only the first of several",
+        edits: &[edit("claims/next", "for i = 1, #facts, 2 do", "for i = 1, math.min(#facts, 2), 2 do")],
+        noticed_by: OneEffectPerKey,
+    },
+    Mutation {
+        what: "who waits does not learn when the next lease ends",
+        edits: &[edit("lib/reclaim", "return first[2] and first[2] + 0 or 0", "return 0")],
+        noticed_by: WokenInTime,
     },
     Mutation {
         what: "what a client that hung up was given is not put back",
@@ -116,6 +136,7 @@ const MUTATIONS: &[Mutation] = &[
         edits: &[edit("claims/release", "record.secret == secret", "true")],
         noticed_by: OthersAreNot,
     },
+    Mutation { what: "release wakes nobody", edits: &[edit("claims/release", "wake_up('one')\n", "")], noticed_by: WokenInTime },
     Mutation {
         what: "ack does not write that it is done",
         edits: &[edit("claims/ack", "or 'd'\n", "or 'h'\n")],
@@ -187,6 +208,7 @@ const MUTATIONS: &[Mutation] = &[
         edits: &[edit("messages/post", "redis.call('ZADD', open, id, id)", "")],
         noticed_by: AllIsDone,
     },
+    Mutation { what: "post wakes nobody", edits: &[edit("messages/post", "wake_up('one')\n", "")], noticed_by: WokenInTime },
     Mutation {
         what: "post appends the message twice",
         edits: &[edit(
@@ -215,6 +237,21 @@ const MUTATIONS: &[Mutation] = &[
         what: "trimming takes what is not gone",
         edits: &[edit("messages/post", "if n % 16 == 0 then", "if n % 16 == 0 then gone_by = now - 300000")],
         noticed_by: AckedIsKept,
+    },
+    Mutation {
+        what: "what has expired is gone",
+        edits: &[edit("lib/channel", "local gone_by = dead - retention", "local gone_by = dead")],
+        noticed_by: AckedIsKept,
+    },
+    Mutation {
+        what: "the history begins before messages have expired",
+        edits: &[edit("messages/history", "or sid(dead)", "or '+'")],
+        noticed_by: ExpiredIsGone,
+    },
+    Mutation {
+        what: "a list shows what has expired",
+        edits: &[edit("messages/list", "math.max(cursor, dead, 0)", "math.max(cursor, 0)")],
+        noticed_by: ExpiredIsGone,
     },
     Mutation {
         what: "first answers are not stored",
@@ -269,7 +306,7 @@ async fn noticed(name: &str, scripts: Option<&Path>, seed: u64) -> Vec<(Check, S
         fleet = fleet.env("BACKCHANNEL_TEST_LUA_DIR", &dir.display().to_string());
     }
     let fleet = fleet.start().await;
-    let drain = if scripts.is_some() { 2 } else { 30 };
+    let drain = if scripts.is_some() { 5 } else { 30 };
     let plan = Plan { pause_ms: 25, lease_s: 1, wait_s: 3, claim_wait_s: 3, drain: Duration::from_secs(drain), ..Plan::new(name, seed) };
     let world = World::new(&fleet, plan).await;
     let history = run(&fleet, &world, sleep(Duration::from_millis(2500))).await;

@@ -112,7 +112,7 @@ impl World {
         // The first claim under a name registers it: that is not what is tested here.
         for (i, worker) in world.workers.iter().enumerate() {
             for claimer in 0..CLAIMERS {
-                worker.claim_next(&world.busy.id, json!({ "actor": format!("claimer-{i}-{claimer}") })).await.ok(200);
+                worker.claim_next(&world.busy.id, json!({ "actor": format!("busy-claimer-{i}-{claimer}") })).await.ok(200);
             }
         }
         Arc::new(world)

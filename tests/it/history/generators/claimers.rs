@@ -16,7 +16,7 @@ const PATH: &str = "/v1/tasks/claim";
 
 /// The first claimers of a key ask for the next messages, one of them waits for them; the last chooses out of a list.
 pub async fn claim(world: Arc<World>, channel: Channel, key: usize, number: usize) {
-    let (agent, me) = (&world.workers[key], format!("claimer-{key}-{number}"));
+    let (agent, me) = (&world.workers[key], format!("{}-claimer-{key}-{number}", channel.label));
     let mut dice = world.dice_of(&channel, 100 + (key * 10 + number) as u64);
     for n in 0.. {
         if world.is_over() {
