@@ -11,8 +11,10 @@ use super::super::world::{Channel, World};
 use super::asking::{once, until_known};
 use super::holders::{ack, release_surely};
 
-/// Longest pause of a poster, ms: enough for a lost wake-up to be late before the next one comes.
-const PAUSE_MS: u64 = 2500;
+/// Most pauses of a poster: enough for a lost wake-up to be late before the next one comes.
+const PAUSE: Duration = Duration::from_millis(2500);
+/// The others are shorter than this, ms.
+const SHORT_MS: u64 = 300;
 /// How long a claimer stays away that gave a message back or lost it, so that it goes to one who waits.
 const STAY_AWAY: Duration = Duration::from_millis(2500);
 
@@ -34,7 +36,8 @@ pub async fn post(world: Arc<World>, channel: Channel) {
         let key = format!("{content}-key");
         let mut entry = Entry { content: Some(content.clone()), key: Some(key.clone()), ..Entry::of(&name, Op::Post, &channel.id) };
         until_known(&world, &mut entry, || world.poster.post_to(&channel.id, json!({ "content": content })).once(&key)).await;
-        pause(&world, Duration::from_millis(dice.roll(PAUSE_MS))).await;
+        let short = Duration::from_millis(dice.roll(SHORT_MS));
+        pause(&world, if n > 0 && dice.one_in(3) { short } else { PAUSE }).await;
         if world.is_over() {
             return;
         }
@@ -46,7 +49,7 @@ pub async fn claim(world: Arc<World>, channel: Channel, number: usize) {
     let me = format!("{}-claimer-{number}", channel.label);
     let mut dice = world.dice_of(&channel, 100 + number as u64);
     while !world.is_over() {
-        let fate = [Fate::Ack, Fate::Release, Fate::Lapse][dice.pick(3)];
+        let fate = [Fate::Ack, Fate::Release, Fate::Release, Fate::Lapse, Fate::Lapse][dice.pick(5)];
         // A message that is given back must not be found because its lease would have ended.
         let lease_s = if fate == Fate::Lapse { 1 } else { 6 };
         let replica = dice.pick(world.addresses.len());
