@@ -15,6 +15,7 @@ use super::{Context, address, headers};
 use crate::app::App;
 use crate::error::{ApiError, Code};
 use crate::router;
+use crate::serving::Unreadable;
 
 /// Wraps every request.
 pub async fn finish(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -121,9 +122,15 @@ fn insert(map: &mut http::HeaderMap, name: &'static str, value: &str) {
     }
 }
 
-/// Fallback of the router: no such route.
-pub async fn not_found() -> Response {
-    ApiError::new(Code::NotFound).into_response()
+/// Fallback of the router: no such route, or a request that could not be read at all.
+pub async fn not_found(request: Request) -> Response {
+    let code = match request.extensions().get::<Unreadable>() {
+        None => Code::NotFound,
+        Some(Unreadable(StatusCode::URI_TOO_LONG)) => Code::UriTooLong,
+        Some(Unreadable(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)) => Code::HeadersTooLarge,
+        Some(Unreadable(_)) => Code::MalformedRequest,
+    };
+    ApiError::new(code).into_response()
 }
 
 #[cfg(test)]

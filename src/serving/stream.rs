@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,20 +12,26 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_io_timeout::TimeoutWriter;
 
+use super::unreadable;
+
 /// Where a connection stands: the service (called when a head is complete) tells, the stream looks. Even: between two requests;
 /// odd: within one. hyper's own timeout cannot tell an idle connection from a head that comes drop by drop.
 #[derive(Debug, Default)]
-pub(super) struct Phase(AtomicUsize);
+pub(super) struct Phase {
+    step: AtomicUsize,
+    /// hyper's answer to a head that it could not read, held back. Nothing of the connection is used after it.
+    bare: OnceLock<Vec<u8>>,
+}
 
 impl Phase {
     /// A request's head is complete.
     pub(super) fn head_read(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.step.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Its answer is made; what comes next is the next head.
     pub(super) fn answered(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.step.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether no head has ever been read.
@@ -33,8 +39,18 @@ impl Phase {
         self.now() == 0
     }
 
+    /// What hyper said to a head that it could not read, if that happened.
+    pub(super) fn bare_answer(&self) -> Option<&[u8]> {
+        self.bare.get().map(Vec::as_slice)
+    }
+
+    /// Takes away what hyper says by itself: only between two requests, when there is nothing else to say.
+    fn holds_back(&self, bytes: &[u8]) -> bool {
+        self.now().is_multiple_of(2) && unreadable::is_bare(bytes) && self.bare.set(bytes.to_vec()).is_ok()
+    }
+
     fn now(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.step.load(Ordering::Relaxed)
     }
 }
 
@@ -62,6 +78,11 @@ impl TimedStream {
         tcp.set_timeout(Some(write_timeout));
         let head = Head { phase: phase.now(), due: Instant::now() + head_timeout };
         Self { tcp: Box::pin(tcp), phase, head_timeout, head, timer: None }
+    }
+
+    /// What is below, once hyper is done with it.
+    pub(super) fn into_tcp(self) -> Pin<Box<TimeoutWriter<TcpStream>>> {
+        self.tcp
     }
 
     /// Ready with an error once the head that is being read, if there is one, is overdue.
@@ -93,10 +114,18 @@ impl AsyncRead for TimedStream {
 
 impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.phase.holds_back(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         self.tcp.as_mut().poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let [bytes] = parts
+            && self.phase.holds_back(bytes)
+        {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         self.tcp.as_mut().poll_write_vectored(cx, parts)
     }
 
@@ -109,6 +138,9 @@ impl AsyncWrite for TimedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.phase.bare_answer().is_some() {
+            return Poll::Ready(Ok(())); // hyper's part ends here, the answer is still to be sent
+        }
         self.tcp.as_mut().poll_shutdown(cx)
     }
 }

@@ -200,12 +200,12 @@ impl Recorder {
         self.keep(&entry);
     }
 
-    /// Notes how long something took that takes no time on an idle machine.
-    pub async fn pulse(&self, of: &str, replica: Option<usize>, asked: impl Future<Output = bool>) {
-        let mut entry = Entry { replica, start: self.now(), ..Entry::new(of, Op::Pulse) };
+    /// Notes how much longer something took than on an idle machine; nothing, if nobody was heard.
+    pub async fn pulse(&self, of: &str, replica: Option<usize>, idle: Duration, asked: impl Future<Output = bool>) {
+        let due = self.now() + u64::try_from(idle.as_micros()).expect("a short time");
         let heard = asked.await;
-        entry.end = self.now();
-        if heard && entry.end - entry.start > SHORT_PULSE {
+        let entry = Entry { replica, start: due, end: self.now(), ..Entry::new(of, Op::Pulse) };
+        if heard && entry.end.saturating_sub(entry.start) > SHORT_PULSE {
             self.keep(&entry);
         }
     }

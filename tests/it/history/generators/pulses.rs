@@ -25,7 +25,7 @@ pub fn feel(fleet: &Fleet, world: &Arc<World>) -> Vec<JoinHandle<()>> {
         tasks.push(tokio::spawn(async move {
             loop {
                 let alive = async { client.get("/livez").within(MOST).attempt().await.is_ok() };
-                world.recorder.pulse("replica", Some(replica), alive).await;
+                world.recorder.pulse("replica", Some(replica), Duration::ZERO, alive).await;
                 sleep(EVERY).await;
             }
         }));
@@ -36,9 +36,11 @@ pub fn feel(fleet: &Fleet, world: &Arc<World>) -> Vec<JoinHandle<()>> {
 /// How late the generators' own timers are.
 async fn harness(world: Arc<World>) {
     loop {
-        let due = tokio::time::Instant::now() + EVERY;
-        sleep(EVERY - Duration::from_millis(1)).await;
-        world.recorder.pulse("harness", None, async { tokio::time::sleep_until(due).await == () }).await;
+        let slept = async {
+            sleep(EVERY).await;
+            true
+        };
+        world.recorder.pulse("harness", None, EVERY, slept).await;
     }
 }
 
@@ -50,7 +52,7 @@ async fn store(world: Arc<World>, port: u16) {
     };
     loop {
         let heard = async { timeout(MOST, ping()).await.is_ok_and(|pong| pong.is_ok()) };
-        world.recorder.pulse("redis", None, heard).await;
+        world.recorder.pulse("redis", None, Duration::ZERO, heard).await;
         sleep(EVERY).await;
     }
 }
