@@ -20,6 +20,7 @@ use super::{Context, address, headers};
 use crate::app::App;
 use crate::error::{ApiError, Code};
 use crate::router;
+use crate::serving::Unreadable;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -194,9 +195,15 @@ fn insert(map: &mut HeaderMap, name: &HeaderName, value: &str) {
     }
 }
 
-/// Fallback of the router: no such route.
-pub async fn not_found() -> Response {
-    ApiError::new(Code::NotFound).into_response()
+/// Fallback of the router: no such route, or a request that could not be read at all.
+pub async fn not_found(request: Request) -> Response {
+    let code = match request.extensions().get::<Unreadable>() {
+        None => Code::NotFound,
+        Some(Unreadable(StatusCode::URI_TOO_LONG)) => Code::UriTooLong,
+        Some(Unreadable(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)) => Code::HeadersTooLarge,
+        Some(Unreadable(_)) => Code::MalformedRequest,
+    };
+    ApiError::new(code).into_response()
 }
 
 #[cfg(test)]

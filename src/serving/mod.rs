@@ -7,11 +7,12 @@
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use http::header::CONNECTION;
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -33,6 +34,7 @@ use tower::Service;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use stream::{Phase, TimedStream};
+pub use unreadable::Unreadable;
 
 /// Connections that may wait in the kernel to be accepted.
 const BACKLOG: u32 = 4096;
@@ -184,7 +186,27 @@ async fn talk(tcp: TcpStream, peer: SocketAddr, router: Router, limits: Limits, 
     let service = service_fn(|request| answer(&router, request, peer, Arc::clone(&phase), leaving.clone()));
     let stream = TimedStream::new(tcp, Arc::clone(&phase), &limits);
     // Without a timer of hyper's own: the stream ends what comes too late.
-    let connection = http1::Builder::new().max_buf_size(MAX_BUFFER_BYTES).serve_connection(TokioIo::new(stream), service);
+    let mut connection = http1::Builder::new().max_buf_size(MAX_BUFFER_BYTES).serve_connection(TokioIo::new(stream), service);
+    let ended = until_closed(&mut connection, &phase, limits, peer, &leaving).await;
+    let Some(bare) = phase.bare_answer() else { return ended };
+    let tcp = connection.into_parts().io.into_inner().into_tcp();
+    if let Err(error) = unreadable::answer(tcp, bare, router.clone(), peer).await {
+        tracing::debug!(%error, %peer, "a client that sent what cannot be read has gone");
+    }
+    ended
+}
+
+/// Serves a connection to its end, or until the replica leaves and its time is over.
+async fn until_closed<S>(
+    connection: &mut http1::Connection<TokioIo<TimedStream>, S>,
+    phase: &Phase,
+    limits: Limits,
+    peer: SocketAddr,
+    leaving: &CancellationToken,
+) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = axum::body::Body, Error = Infallible>,
+{
     let mut connection = pin!(connection);
     tokio::select! {
         biased;
@@ -198,7 +220,7 @@ async fn talk(tcp: TcpStream, peer: SocketAddr, router: Router, limits: Limits, 
     {
         return ended;
     }
-    connection.as_mut().graceful_shutdown();
+    Pin::new(&mut **connection).graceful_shutdown();
     match tokio::time::timeout_at(deadline, connection).await {
         Ok(ended) => ended,
         Err(_) => {

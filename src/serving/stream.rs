@@ -3,8 +3,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_io_timeout::TimeoutWriter;
 
-use super::Limits;
+use super::{Limits, unreadable};
 
 /// Where a connection stands: the service (called when a head is complete) tells, the stream looks. Even: between two requests;
 /// odd: within one. hyper's own timeout cannot tell an idle connection from a head that comes drop by drop, and sets a timer for each request.
@@ -23,11 +23,13 @@ pub(super) struct Phase {
     opened: Instant,
     /// When the last answer was made, in milliseconds after `opened`.
     answered_ms: AtomicU64,
+    /// hyper's answer to a head that it could not read, held back. Nothing of the connection is used after it.
+    bare: OnceLock<Vec<u8>>,
 }
 
 impl Phase {
     pub(super) fn new() -> Self {
-        Self { number: AtomicUsize::new(0), opened: Instant::now(), answered_ms: AtomicU64::new(0) }
+        Self { number: AtomicUsize::new(0), opened: Instant::now(), answered_ms: AtomicU64::new(0), bare: OnceLock::new() }
     }
 
     /// A request's head is complete.
@@ -44,6 +46,16 @@ impl Phase {
     /// Whether no head has ever been read.
     pub(super) fn is_untouched(&self) -> bool {
         self.now() == 0
+    }
+
+    /// What hyper said to a head that it could not read, if that happened.
+    pub(super) fn bare_answer(&self) -> Option<&[u8]> {
+        self.bare.get().map(Vec::as_slice)
+    }
+
+    /// Takes away what hyper says by itself: only between two requests, when there is nothing else to say.
+    fn holds_back(&self, bytes: &[u8]) -> bool {
+        is_between_requests(self.now()) && unreadable::is_bare(bytes) && self.bare.set(bytes.to_vec()).is_ok()
     }
 
     fn now(&self) -> usize {
@@ -93,6 +105,11 @@ impl TimedStream {
         }
     }
 
+    /// What is below, once hyper is done with it.
+    pub(super) fn into_tcp(self) -> Pin<Box<TimeoutWriter<TcpStream>>> {
+        self.tcp
+    }
+
     /// Ready with an error once what must come next is overdue.
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         if self.head.phase == self.phase.now() {
@@ -135,10 +152,18 @@ impl AsyncRead for TimedStream {
 
 impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.phase.holds_back(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         self.tcp.as_mut().poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let [bytes] = parts
+            && self.phase.holds_back(bytes)
+        {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         self.tcp.as_mut().poll_write_vectored(cx, parts)
     }
 
@@ -151,6 +176,9 @@ impl AsyncWrite for TimedStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.phase.bare_answer().is_some() {
+            return Poll::Ready(Ok(())); // hyper's part ends here, the answer is still to be sent
+        }
         self.tcp.as_mut().poll_shutdown(cx)
     }
 }

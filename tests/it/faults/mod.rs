@@ -4,6 +4,7 @@
 //! request (`ledger.rs`).
 
 mod black_hole;
+mod failover;
 mod frozen;
 mod ledger;
 mod lost_replies;

@@ -16,12 +16,52 @@ use crate::support::wait::eventually;
 const SOON: Duration = Duration::from_secs(15);
 const WRITERS: usize = 6;
 const WORKERS: usize = 6;
-/// Before the first replica is killed, between the two, and after the second at least.
+const READERS: usize = 3;
+const LEASE: Duration = Duration::from_secs(2);
+/// What is posted last.
+const THE_END: &str = "the end";
+/// Before the first replica is in trouble, between the two, and after the second at least.
 const TASKS_A_PHASE: usize = 60;
 
 /// Invariant 2, with replicas killed while posts, claims, acks and long-polls are on their way: what was answered holds.
 #[tokio::test]
 async fn replicas_killed_in_mid_flight_lose_nothing_that_was_answered() {
+    in_mid_flight(Client::OfTheKilled, async |fleet: &Fleet, at_work: &AtWork| {
+        fleet.kill9(0);
+        at_work.goes_on().await;
+        fleet.kill9(1);
+        fleet.restart(0).await;
+    })
+    .await;
+}
+
+/// The same with replicas that stop answering, longer than leases run, and then go on with what they were at.
+#[tokio::test]
+async fn replicas_frozen_in_mid_flight_lose_nothing_and_do_nothing_twice() {
+    in_mid_flight(Client::OfTheFrozen, async |fleet: &Fleet, at_work: &AtWork| {
+        for replica in 0..2 {
+            fleet.freeze(replica);
+            tokio::time::sleep(LEASE + Duration::from_millis(300)).await;
+            at_work.goes_on().await;
+            fleet.thaw(replica);
+        }
+    })
+    .await;
+}
+
+/// Posters, workers and readers that go on, whatever happens to replicas.
+struct AtWork {
+    posted: Arc<AtomicUsize>,
+}
+
+impl AtWork {
+    async fn goes_on(&self) {
+        let least = self.posted.load(SeqCst) + TASKS_A_PHASE;
+        eventually("posting goes on", SOON, || async { self.posted.load(SeqCst) >= least }).await;
+    }
+}
+
+async fn in_mid_flight(client: Client, trouble: impl AsyncFn(&Fleet, &AtWork)) {
     let fleet = Fleet::start(3).await;
     let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
     let channel = poster.channel("claimable").await;
@@ -29,28 +69,28 @@ async fn replicas_killed_in_mid_flight_lose_nothing_that_was_answered() {
 
     let mut writers = JoinSet::new();
     for n in 0..WRITERS {
-        writers.spawn(post_until_closed(poster.clone(), channel.clone(), n, posted.clone(), closed.clone()));
+        writers.spawn(post_until_closed(client, poster.clone(), channel.clone(), n, posted.clone(), closed.clone()));
     }
     let mut workers = JoinSet::new();
     for n in 0..WORKERS {
-        workers.spawn(work_until_empty(worker.clone(), channel.clone(), n, closed.clone()));
+        workers.spawn(work_until_empty(client, worker.clone(), channel.clone(), n, closed.clone()));
     }
-    let progress = |least: usize| {
-        let posted = posted.clone();
-        async move { eventually("posting goes on", SOON, || async { posted.load(SeqCst) >= least }).await }
-    };
-    progress(TASKS_A_PHASE).await;
-    fleet.kill9(0);
-    progress(posted.load(SeqCst) + TASKS_A_PHASE).await;
-    fleet.kill9(1);
-    fleet.restart(0).await;
-    progress(posted.load(SeqCst) + TASKS_A_PHASE).await;
+    let mut readers = JoinSet::new();
+    for _ in 0..READERS {
+        readers.spawn(read_to_the_end(client, poster.clone(), channel.clone()));
+    }
+    let at_work = AtWork { posted };
+    at_work.goes_on().await;
+    trouble(&fleet, &at_work).await;
+    at_work.goes_on().await;
     closed.store(true, SeqCst);
 
     let mut answered = BTreeMap::new();
     while let Some(of_one) = writers.join_next().await {
         answered.extend(of_one.unwrap());
     }
+    let end = client.until_known(|| poster.post_to(&channel, json!({ "content": THE_END })).once(THE_END)).await.ok(201);
+    answered.insert(THE_END.to_owned(), end["message"]["id"].as_str().unwrap().to_owned());
     let mut acked: Vec<String> = Vec::new();
     while let Some(of_one) = workers.join_next().await {
         acked.extend(of_one.unwrap());
@@ -59,7 +99,7 @@ async fn replicas_killed_in_mid_flight_lose_nothing_that_was_answered() {
     assert_eq!(once.len(), acked.len(), "an ack that was answered is the only one of its message");
 
     // Every post that was answered is there once, under the id that was answered, and is done.
-    let mut seen = BTreeMap::new();
+    let (mut seen, mut in_order) = (BTreeMap::new(), Vec::new());
     let mut cursor = String::new();
     loop {
         let page = poster.list(&channel, &format!("limit=100&cursor={cursor}")).await.ok(200);
@@ -67,6 +107,7 @@ async fn replicas_killed_in_mid_flight_lose_nothing_that_was_answered() {
         for message in page["data"].as_array().unwrap() {
             assert_eq!(message["state"], "done", "left behind: {message}");
             let (content, id) = (message["content"].as_str().unwrap().to_owned(), message["id"].as_str().unwrap().to_owned());
+            in_order.push(id.clone());
             assert!(seen.insert(content, id).is_none(), "posted twice: {message}");
         }
         cursor = last.to_owned();
@@ -75,11 +116,33 @@ async fn replicas_killed_in_mid_flight_lose_nothing_that_was_answered() {
         assert_eq!(seen.get(content), Some(id), "{content} was answered");
     }
     assert!(acked.iter().all(|id| seen.values().any(|other| other == id)));
+    while let Some(read) = readers.join_next().await {
+        assert_eq!(read.unwrap(), in_order, "who waited through it all saw each message once, in order");
+    }
     fleet.finish().await;
+}
+
+/// Waits for messages, page after page, up to the last one; their ids.
+async fn read_to_the_end(client: Client, reader: Agent, channel: String) -> Vec<String> {
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = client
+            .until_answered(Duration::from_secs(10), || reader.list(&channel, &format!("wait=2&limit=7&cursor={cursor}")))
+            .await
+            .ok(200);
+        for message in page["data"].as_array().unwrap() {
+            seen.push(message["id"].as_str().unwrap().to_owned());
+            if message["content"] == THE_END {
+                return seen;
+            }
+        }
+        page["next_cursor"].as_str().unwrap_or_default().clone_into(&mut cursor);
+    }
 }
 
 /// Posts under an Idempotency-Key until it is answered; content → id.
 async fn post_until_closed(
+    client: Client,
     poster: Agent,
     channel: String,
     n: usize,
@@ -90,7 +153,7 @@ async fn post_until_closed(
     while !closed.load(SeqCst) {
         let content = format!("{n}-{}", answered.len());
         let post = || poster.post_to(&channel, json!({ "content": content })).once(&content);
-        let message = until_answered(post).await.ok(201)["message"]["id"].as_str().unwrap().to_owned();
+        let message = client.until_known(post).await.ok(201)["message"]["id"].as_str().unwrap().to_owned();
         answered.push((content, message));
         posted.fetch_add(1, SeqCst);
     }
@@ -98,22 +161,22 @@ async fn post_until_closed(
 }
 
 /// Claims with a wait, acks; a claim whose answer was lost comes back when its lease ends. Ids of what it was told is done.
-async fn work_until_empty(worker: Agent, channel: String, n: usize, closed: Arc<AtomicBool>) -> Vec<String> {
+async fn work_until_empty(client: Client, worker: Agent, channel: String, n: usize, closed: Arc<AtomicBool>) -> Vec<String> {
     let mut acked = Vec::new();
     loop {
-        let claim = || worker.claim_next(&channel, json!({ "wait": 0.5, "lease_seconds": 3, "actor": format!("w{n}") }));
-        let got = until_answered(claim).await.ok(200);
+        let claim = || worker.claim_next(&channel, json!({ "wait": 0.5, "lease_seconds": LEASE.as_secs(), "actor": format!("w{n}") }));
+        let got = client.until_answered(Duration::from_millis(500), claim).await.ok(200);
         let Some(id) = got["claimed"]["id"].as_str() else {
             // Under a lease means taken by an answer that was lost, or by a worker who is about to ack.
-            let held = until_answered(|| worker.list(&channel, "limit=100&status=claimed")).await.ok(200);
-            let open = until_answered(|| worker.list(&channel, "limit=100&status=unclaimed")).await.ok(200);
-            if closed.load(SeqCst) && all_done(&held, &worker, &channel).await && open["data"] == json!([]) {
+            let held = client.until_known(|| worker.list(&channel, "limit=100&status=claimed")).await.ok(200);
+            let open = client.until_known(|| worker.list(&channel, "limit=100&status=unclaimed")).await.ok(200);
+            if closed.load(SeqCst) && all_done(client, &held, &worker, &channel).await && open["data"] == json!([]) {
                 return acked;
             }
             continue;
         };
         let body = json!({ "lease_token": got["lease_token"], "actor": format!("w{n}") });
-        let reply = until_answered(|| worker.post(&format!("/v1/messages/{id}/ack"), body.clone())).await;
+        let reply = client.until_known(|| worker.post(&format!("/v1/messages/{id}/ack"), body.clone())).await;
         if reply.status == 409 {
             reply.refused(409, "lease_lost"); // the retries took longer than the lease
         } else {
@@ -123,7 +186,7 @@ async fn work_until_empty(worker: Agent, channel: String, n: usize, closed: Arc<
     }
 }
 
-async fn all_done(first: &serde_json::Value, worker: &Agent, channel: &str) -> bool {
+async fn all_done(client: Client, first: &serde_json::Value, worker: &Agent, channel: &str) -> bool {
     let mut page = first.clone();
     loop {
         let messages = page["data"].as_array().unwrap();
@@ -131,18 +194,34 @@ async fn all_done(first: &serde_json::Value, worker: &Agent, channel: &str) -> b
             return false;
         }
         let Some(cursor) = page["next_cursor"].as_str().filter(|_| !messages.is_empty()).map(str::to_owned) else { return true };
-        page = until_answered(|| worker.list(channel, &format!("limit=100&status=claimed&cursor={cursor}"))).await.ok(200);
+        page = client.until_known(|| worker.list(channel, &format!("limit=100&status=claimed&cursor={cursor}"))).await.ok(200);
     }
 }
 
-/// What a client behind a load balancer does: connection refused or broken, again at the next replica.
-async fn until_answered(ask: impl Fn() -> Ask) -> Reply {
-    loop {
-        match ask().within(SOON).attempt().await {
-            Ok(reply) if reply.status < 500 => return reply,
-            Ok(reply) => panic!("a dying replica says nothing, it does not lie: {reply:?}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+/// What a client behind a load balancer does: connection refused or broken, or no answer in time, again at the next replica.
+#[derive(Clone, Copy)]
+enum Client {
+    /// A dying replica says nothing, it does not lie.
+    OfTheKilled,
+    /// It goes elsewhere soon; and who was frozen does not know better than that Redis did not answer in time.
+    OfTheFrozen,
+}
+
+impl Client {
+    /// `held`: how long the request itself waits for something.
+    async fn until_answered(self, held: Duration, ask: impl Fn() -> Ask) -> Reply {
+        loop {
+            let patience = if matches!(self, Self::OfTheFrozen) { Duration::from_millis(700) } else { SOON };
+            match ask().within(held + patience).attempt().await {
+                Ok(reply) if reply.status < 500 => return reply,
+                Ok(reply) => assert!(matches!(self, Self::OfTheFrozen) && reply.status == 503, "{reply:?}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
         }
+    }
+
+    async fn until_known(self, ask: impl Fn() -> Ask) -> Reply {
+        self.until_answered(Duration::ZERO, ask).await
     }
 }
 

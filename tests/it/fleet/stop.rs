@@ -1,7 +1,8 @@
 //! A replica that is asked to stop leaves in order: nobody whose request it took is left without an answer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+mod load;
+
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use backchannel::settings::Settings;
@@ -12,78 +13,53 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use load::{Answered, Load};
+
 use crate::support::client::Agent;
 use crate::support::fleet::Fleet;
 use crate::support::redis::RedisServer;
 use crate::support::reply::Reply;
 use crate::support::wait::eventually;
 
-const WAITERS: usize = 200;
+/// At the replica that leaves, half of them lists, half of them claims.
+const WAITERS: usize = 1000;
+/// They wait in so many channels, the same number in each.
+const CHANNELS: usize = 20;
+/// In each of these channels one reader waits at the replica that stays.
+const STAYING: usize = 10;
+const LOADERS: usize = 4;
 
-/// How the requests of a worker that never pauses ended, until the replica had gone.
-#[derive(Default)]
-struct Ended {
-    answered: AtomicUsize,
-    refused_connection: AtomicUsize,
-}
-
-/// Posts and claims at one replica, each on a connection of its own (a kept one may be closed by either side at any time), until
-/// no connection is accepted any more. A request that was accepted and not answered fails the test.
-fn load(fleet: &Fleet, agent: &Agent, channel: &str, ended: &Arc<Ended>, over: &Arc<AtomicBool>) -> JoinHandle<()> {
-    let address = fleet.url(0).trim_start_matches("http://").to_owned();
-    let body = json!({ "content": "under load" }).to_string();
-    let request = format!(
-        "POST /v1/channels/{channel}/messages HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        agent.key,
-        body.len(),
-    );
-    let (ended, over) = (ended.clone(), over.clone());
+fn wait_at(replica: usize, agent: &Agent, channel: &str, kind: usize) -> JoinHandle<Reply> {
+    let (agent, channel) = (agent.on(replica), channel.to_owned());
     tokio::spawn(async move {
-        while !over.load(SeqCst) {
-            let Ok(mut tcp) = TcpStream::connect(&address).await else {
-                ended.refused_connection.fetch_add(1, SeqCst);
-                return;
-            };
-            let mut answer = String::new();
-            let exchanged = async {
-                tcp.write_all(request.as_bytes()).await?;
-                tcp.read_to_string(&mut answer).await
-            };
-            let exchanged = exchanged.await;
-            assert!(answer.starts_with("HTTP/1.1 201 "), "an accepted request was not answered: {exchanged:?} {answer}");
-            ended.answered.fetch_add(1, SeqCst);
+        match kind % 4 {
+            0 | 1 => agent.claim_next(&channel, json!({ "wait": 25 })).await,
+            2 => agent.post("/v1/tasks/subscribe", json!({ "channel": channel, "wait": 25 })).await,
+            _ => agent.list(&channel, "wait=25").await,
         }
     })
 }
 
-fn wait_at_the_leaving_one(agent: &Agent, channel: &str) -> Vec<JoinHandle<Reply>> {
-    (0..WAITERS)
-        .map(|i| {
-            let (agent, channel) = (agent.on(0), channel.to_owned());
-            tokio::spawn(async move {
-                match i % 4 {
-                    0 => agent.claim_next(&channel, json!({ "wait": 25 })).await,
-                    1 => agent.post("/v1/tasks/subscribe", json!({ "channel": channel, "wait": 25 })).await,
-                    _ => agent.list(&channel, "wait=25").await,
-                }
-            })
-        })
-        .collect()
+async fn all_wait(fleet: &Fleet, replica: usize, waiters: usize) {
+    eventually("all wait", Duration::from_secs(30), || async move {
+        fleet.metric(replica, "backchannel_waiters").await == Some(f64::from(u32::try_from(waiters).unwrap()))
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_replica_under_load_leaves_without_failing_anybody() {
     let fleet = Fleet::start(2).await;
     let agent = fleet.agent("agent").await;
-    let (quiet, busy) = (agent.channel("claimable").await, agent.channel("claimable").await);
-    let waiting = wait_at_the_leaving_one(&agent, &quiet);
-    eventually("all wait", Duration::from_secs(20), || async {
-        fleet.metric(0, "backchannel_waiters").await == Some(f64::from(u32::try_from(WAITERS).unwrap()))
-    })
-    .await;
-    let (ended, over) = (Arc::new(Ended::default()), Arc::new(AtomicBool::new(false)));
-    let workers: Vec<_> = (0..8).map(|_| load(&fleet, &agent, &busy, &ended, &over)).collect();
-    eventually("load runs", Duration::from_secs(10), || async { ended.answered.load(SeqCst) > 100 }).await;
+    let (here, there) = (agent.channel("claimable").await, agent.channel("claimable").await);
+    let quiet = join_all((0..CHANNELS).map(|_| agent.channel("claimable"))).await;
+    let waiting: Vec<_> = (0..WAITERS).map(|i| wait_at(0, &agent, &quiet[i % CHANNELS], i / CHANNELS)).collect();
+    let staying: Vec<_> = (0..STAYING).map(|i| wait_at(1, &agent, &quiet[i], 3)).collect();
+    all_wait(&fleet, 0, WAITERS).await;
+    all_wait(&fleet, 1, STAYING).await;
+    let leaving = Load::start(&fleet, 0, &agent, &here, LOADERS, LOADERS);
+    let going_on = Load::start(&fleet, 1, &agent.on(1), &there, 1, 1);
+    eventually("load runs", Duration::from_secs(10), || async { leaving.answered.acks.load(SeqCst) > 50 }).await;
 
     fleet.ask_to_stop(0);
     // Each has its whole answer: an empty page, not an error and not a broken connection.
@@ -97,29 +73,43 @@ async fn a_replica_under_load_leaves_without_failing_anybody() {
     }
     let status = fleet.stopped(0).await;
     assert!(status.success(), "{status}");
-    over.store(true, SeqCst);
-    for worker in workers {
-        worker.await.unwrap();
-    }
-    assert_eq!(ended.refused_connection.load(SeqCst), 8, "the load went on until the door was closed");
+    let answered = leaving.answered.clone();
+    assert_eq!(leaving.stop().await, 2 * LOADERS, "the load went on until the door was closed");
 
-    // What was answered 201 is there, once.
-    let mut listed = 0;
-    let mut cursor = String::new();
+    // The other one goes on as if nothing had happened: who waits there waits on and is woken.
+    let before = going_on.answered.acks.load(SeqCst);
+    eventually("the other replica goes on", Duration::from_secs(10), || async { going_on.answered.acks.load(SeqCst) > before }).await;
+    let answered_there = going_on.answered.clone();
+    assert_eq!(going_on.stop().await, 0, "its door stays open");
+    all_wait(&fleet, 1, STAYING).await;
+    for (channel, waiter) in quiet.iter().zip(staying) {
+        let message = agent.on(1).post_message(channel, "a task").await;
+        let page = tokio::time::timeout(Duration::from_secs(10), waiter).await.expect("it is woken").unwrap().ok(200);
+        assert_eq!(page["data"][0]["id"], message.as_str());
+        // No claim was left behind by a waiter that was sent away.
+        assert_eq!(agent.on(1).claim_next(channel, json!({})).await.ok(200)["claimed"]["id"], message.as_str());
+    }
+    check_load(&agent.on(1), &here, &answered).await;
+    check_load(&agent.on(1), &there, &answered_there).await;
+    fleet.finish().await;
+}
+
+/// What was answered is there, once: every post; every claim, acknowledged; no other claim.
+async fn check_load(agent: &Agent, channel: &str, answered: &Answered) {
+    let (mut listed, mut done, mut cursor) = (0, 0, String::new());
     loop {
-        let page = agent.on(1).list(&busy, &format!("limit=100&cursor={cursor}")).await.ok(200);
-        let count = page["data"].as_array().unwrap().len();
-        listed += count;
-        if count == 0 {
+        let page = agent.list(channel, &format!("limit=100&cursor={cursor}")).await.ok(200);
+        let messages = page["data"].as_array().unwrap();
+        if messages.is_empty() {
             break;
         }
+        listed += messages.len();
+        done += messages.iter().filter(|message| message["state"] == "done").count();
+        assert!(messages.iter().all(|message| message["state"] != "claimed"), "a claim that was not answered: {page}");
         page["next_cursor"].as_str().unwrap().clone_into(&mut cursor);
     }
-    assert_eq!(listed, ended.answered.load(SeqCst), "every accepted post is there");
-    // No claim was left behind by a waiter that was sent away.
-    let message = agent.on(1).post_message(&quiet, "a task").await;
-    assert_eq!(agent.on(1).claim_next(&quiet, json!({})).await.ok(200)["claimed"]["id"], message.as_str());
-    fleet.finish().await;
+    assert_eq!(listed, answered.posts.load(SeqCst), "every accepted post is there");
+    assert_eq!((done, done), (answered.claims.load(SeqCst), answered.acks.load(SeqCst)), "every answered claim is done");
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::claims::{SLACK, claims};
-use super::generators::LAST;
-use super::record::{Entry, Op, Outcome};
+use super::expiry::{acked_is_kept, expired_is_gone, readers_see_all};
+use super::record::{Entry, Grant, Op, Outcome};
+use super::wakes::wakes;
 
 /// A promise, named by what is seen when it is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,18 +22,20 @@ pub enum Check {
     AllIsDone,
     ReadersSeeInOrder,
     ReadersSeeAll,
+    ExpiredIsGone,
+    NoMoreThanAsked,
     OneEffectPerKey,
     OneEffectPerRequest,
     WokenInTime,
 }
 
 use Check::{
-    AckedIsKept, AllIsDone, AttemptsRise, DoneStaysDone, HolderIsHeard, NothingFails, NothingIsInvented, OneEffectPerKey,
-    OneEffectPerRequest, OneHolder, OthersAreNot, ReadersSeeAll, ReadersSeeInOrder, WokenInTime,
+    AckedIsKept, AllIsDone, AttemptsRise, DoneStaysDone, ExpiredIsGone, HolderIsHeard, NoMoreThanAsked, NothingFails, NothingIsInvented,
+    OneEffectPerKey, OneEffectPerRequest, OneHolder, OthersAreNot, ReadersSeeAll, ReadersSeeInOrder, WokenInTime,
 };
 
-/// Everything that is wrong with a history; empty when all promises were kept. `woken_within`: beyond it a waiter counts
-/// as not woken.
+/// Everything that is wrong with a history; empty when all promises were kept. `woken_within`: how long
+/// there may be something for a waiter, where no fault and no busy machine excuses more.
 pub fn broken_promises(history: &[Entry], woken_within: Duration) -> Vec<(Check, String)> {
     let all = [
         (NothingFails, nothing_fails(history)),
@@ -46,6 +49,8 @@ pub fn broken_promises(history: &[Entry], woken_within: Duration) -> Vec<(Check,
         (AllIsDone, all_is_done(history)),
         (ReadersSeeInOrder, readers_see_in_order(history)),
         (ReadersSeeAll, readers_see_all(history)),
+        (ExpiredIsGone, expired_is_gone(history)),
+        (NoMoreThanAsked, no_more_than_asked(history)),
         (OneEffectPerKey, one_effect_per_key(history)),
         (OneEffectPerRequest, one_effect_per_request(history)),
         (WokenInTime, woken_in_time(history, woken_within)),
@@ -60,49 +65,6 @@ fn nothing_fails(history: &[Entry]) -> Vec<String> {
         _ => None,
     };
     history.iter().filter_map(fault).collect()
-}
-
-/// What was answered 2xx can be read in the end, on every replica, unless it was (perhaps) retracted.
-fn acked_is_kept(history: &[Entry]) -> Vec<String> {
-    let mut lost = Vec::new();
-    for (reader, seen) in seen_by(history, &[Op::FinalPage]) {
-        for entry in posts_to_be_seen(history) {
-            let id = entry.message.as_deref().unwrap_or_default();
-            if !seen.contains(id) {
-                lost.push(format!("{id} ({}) was answered 201, {reader} does not find it", content(entry)));
-            }
-        }
-    }
-    lost
-}
-
-/// Each reader that follows its cursor sees all that was answered 2xx.
-fn readers_see_all(history: &[Entry]) -> Vec<String> {
-    let mut missed = Vec::new();
-    for (reader, seen) in seen_by(history, &[Op::Page, Op::WaitingPage]) {
-        for entry in posts_to_be_seen(history) {
-            let id = entry.message.as_deref().unwrap_or_default();
-            if !seen.contains(id) {
-                missed.push(format!("{reader} did not see {id} ({})", content(entry)));
-            }
-        }
-    }
-    missed
-}
-
-fn posts_to_be_seen(history: &[Entry]) -> impl Iterator<Item = &Entry> {
-    let retracted: BTreeSet<_> =
-        history.iter().filter(|e| e.op == Op::Retract && e.may_have_acted()).filter_map(|e| e.message.as_deref()).collect();
-    let seen = move |e: &&Entry| !retracted.contains(e.message.as_deref().unwrap_or_default());
-    history.iter().filter(|e| e.op == Op::Post && e.is_ok()).filter(seen)
-}
-
-fn seen_by<'a>(history: &'a [Entry], ops: &[Op]) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
-    let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for entry in history.iter().filter(|e| ops.contains(&e.op)) {
-        seen.entry(&entry.by).or_default().extend(entry.shown.iter().map(|m| m.message.as_str()));
-    }
-    seen
 }
 
 /// What is read or claimed was posted, by a request that was not refused.
@@ -261,6 +223,13 @@ fn readers_see_in_order(history: &[Entry]) -> Vec<String> {
     found
 }
 
+/// Who asks for so many messages is given and shown no more.
+fn no_more_than_asked(history: &[Entry]) -> Vec<String> {
+    let given = |e: &Entry| e.grants.len().max(e.shown.len()) as u64;
+    let counted = history.iter().filter(|e| e.op == Op::ClaimNext || !e.shown.is_empty());
+    counted.filter(|e| given(e) > e.max).map(|e| format!("{} asked for {} and got {}", e.by, e.max, given(e))).collect()
+}
+
 /// All that is answered to one Idempotency-Key is one effect: one message posted; one claim, as long as it holds.
 fn one_effect_per_key(history: &[Entry]) -> Vec<String> {
     let mut by_key: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
@@ -278,12 +247,15 @@ fn one_effect_per_key(history: &[Entry]) -> Vec<String> {
             found.push(format!("{key}: answered for {contents:?} with {messages:?}"));
         }
         for pair in entries.windows(2).filter(|pair| pair[0].is_claim()) {
-            let Some(first) = pair[0].grants.first() else { continue };
-            let same = pair[1].grants.first().is_some_and(|g| g.message == first.message && g.attempt == first.attempt);
-            let of_message = claims.get(first.message.as_str()).into_iter().flatten();
-            let held = of_message.filter(|c| c.attempt == first.attempt).any(|c| pair[1].end + SLACK < c.surely_until);
-            if held && !same {
-                found.push(format!("{key}: claimed {} and, while that was held, {:?}", first.message, pair[1].grants));
+            let among = |grants: &[Grant], one: &Grant| grants.iter().any(|g| g.message == one.message && g.attempt == one.attempt);
+            let is_held = |grant: &&Grant| {
+                let of_message = claims.get(grant.message.as_str()).into_iter().flatten();
+                of_message.filter(|c| c.attempt == grant.attempt).any(|c| pair[1].end + SLACK < c.surely_until)
+            };
+            let held: Vec<_> = pair[0].grants.iter().filter(is_held).collect();
+            let more = pair[1].grants.iter().any(|grant| !among(&pair[0].grants, grant));
+            if !held.is_empty() && (more || held.iter().any(|grant| !among(&pair[1].grants, grant))) {
+                found.push(format!("{key}: claimed {:?} and, while that was held, {:?}", pair[0].grants, pair[1].grants));
             }
         }
     }
@@ -307,24 +279,7 @@ fn posted_twice(history: &[Entry], with_key: bool) -> Vec<String> {
     twice.map(|(content, ids)| format!("{content} was posted once and is there as {ids:?}")).collect()
 }
 
-/// Who waits for messages is woken when there is one.
+/// Who waits for messages, to read or to claim, is woken when there is one.
 fn woken_in_time(history: &[Entry], within: Duration) -> Vec<String> {
-    let within = u64::try_from(within.as_micros()).expect("a short time");
-    let late = wake_times(history).into_iter().filter(|(_, _, took)| *took > within);
-    late.map(|(reader, message, took)| format!("{reader} saw {message} {took} µs after its post was answered")).collect()
-}
-
-/// How long after the answer to its post a waiting reader was shown a message, µs.
-pub fn wake_times(history: &[Entry]) -> Vec<(&str, &str, u64)> {
-    let mut posted: BTreeMap<&str, u64> = BTreeMap::new();
-    for entry in history.iter().filter(|e| e.op == Op::Post && e.is_ok()) {
-        posted.entry(entry.message.as_deref().unwrap_or_default()).or_insert(entry.end);
-    }
-    let pages = history.iter().filter(|e| e.op == Op::WaitingPage);
-    let shown = pages.flat_map(|page| page.shown.iter().map(move |m| (page, m.message.as_str())));
-    shown.filter_map(|(page, id)| Some((page.by.as_str(), id, page.end.saturating_sub(*posted.get(id)?)))).collect()
-}
-
-fn content(entry: &Entry) -> &str {
-    entry.content.as_deref().unwrap_or(LAST)
+    wakes(history, within).into_iter().filter(|wake| wake.took > wake.most).map(|wake| wake.what).collect()
 }

@@ -17,7 +17,9 @@ pub struct Claim<'a> {
     /// It was not granted before this, nor after `end`.
     pub start: u64,
     pub end: u64,
-    /// Up to here nobody else can have had the message: the end of the lease, or when an ack or release was begun.
+    /// When it was granted, by Redis' clock.
+    pub granted_at: Option<u64>,
+    /// Up to here nobody else can have had the message: the end of the lease or of the message, or when an ack or release was begun.
     pub surely_until: u64,
     /// From here on it cannot have held any more.
     pub at_most_until: u64,
@@ -45,7 +47,8 @@ pub fn claims(history: &[Entry]) -> BTreeMap<&str, Vec<Claim<'_>>> {
                 key: entry.key.as_deref(),
                 start: first_asked(history, entry),
                 end: entry.end,
-                surely_until: end_of_lease,
+                granted_at: grant.claimed_at,
+                surely_until: end_of_lease.min(grant.expires.unwrap_or(u64::MAX)),
                 at_most_until: end_of_lease,
                 released_at: None,
                 acked_at: None,
@@ -58,8 +61,8 @@ pub fn claims(history: &[Entry]) -> BTreeMap<&str, Vec<Claim<'_>>> {
         for claim in of_message.filter(|c| c.attempt == attempt) {
             match entry.op {
                 Op::Heartbeat => {
-                    for end in entry.grants.iter().filter_map(|g| g.lease_end) {
-                        claim.surely_until = claim.surely_until.max(end);
+                    for (end, expires) in entry.grants.iter().filter_map(|g| Some((g.lease_end?, g.expires.unwrap_or(u64::MAX)))) {
+                        claim.surely_until = claim.surely_until.max(end.min(expires));
                         claim.at_most_until = claim.at_most_until.max(end);
                     }
                     if entry.may_have_acted() && !entry.is_ok() {

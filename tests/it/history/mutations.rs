@@ -77,6 +77,16 @@ const MUTATIONS: &[Mutation] = &[
         noticed_by: AttemptsRise,
     },
     Mutation {
+        what: "claim-next gives one more than it was asked for",
+        edits: &[edit("claims/next", "'LIMIT', 0, max)", "'LIMIT', 0, max + 1)")],
+        noticed_by: NoMoreThanAsked,
+    },
+    Mutation {
+        what: "claim-next gives what has expired",
+        edits: &[edit("claims/next", "'(' .. int(math.max(dead, 0))", "'(0'")],
+        noticed_by: ExpiredIsGone,
+    },
+    Mutation {
         what: "claim-next forgets who took it",
         edits: &[edit("claims/next", "  redis.call('HSET', claims, m, records[i])\n", "")],
         noticed_by: HolderIsHeard,
@@ -95,6 +105,16 @@ const MUTATIONS: &[Mutation] = &[
         what: "claim-next does not know its retries",
         edits: &[edit("claims/next", "remember(unpack(kept))\n", "")],
         noticed_by: OneEffectPerKey,
+    },
+    Mutation {
+        what: "a retry of claim-next is given only the first of several",
+        edits: &[edit("claims/next", "for i = 1, #facts, 2 do", "for i = 1, math.min(#facts, 2), 2 do")],
+        noticed_by: OneEffectPerKey,
+    },
+    Mutation {
+        what: "who waits does not learn when the next lease ends",
+        edits: &[edit("lib/reclaim", "return first[2] and first[2] + 0 or 0", "return 0")],
+        noticed_by: WokenInTime,
     },
     Mutation {
         what: "what a client that hung up was given is not put back",
@@ -116,6 +136,7 @@ const MUTATIONS: &[Mutation] = &[
         edits: &[edit("claims/release", "record.secret == secret", "true")],
         noticed_by: OthersAreNot,
     },
+    Mutation { what: "release wakes nobody", edits: &[edit("claims/release", "wake_up('one')\n", "")], noticed_by: WokenInTime },
     Mutation {
         what: "ack does not write that it is done",
         edits: &[edit("claims/ack", "or 'd'\n", "or 'h'\n")],
@@ -187,6 +208,7 @@ const MUTATIONS: &[Mutation] = &[
         edits: &[edit("messages/post", "redis.call('ZADD', open, id, id)", "")],
         noticed_by: AllIsDone,
     },
+    Mutation { what: "post wakes nobody", edits: &[edit("messages/post", "wake_up('one')\n", "")], noticed_by: WokenInTime },
     Mutation {
         what: "post appends the message twice",
         edits: &[edit(
@@ -215,6 +237,21 @@ const MUTATIONS: &[Mutation] = &[
         what: "trimming takes what is not gone",
         edits: &[edit("messages/post", "if n % 16 == 0 then", "if n % 16 == 0 then gone_by = now - 300000")],
         noticed_by: AckedIsKept,
+    },
+    Mutation {
+        what: "what has expired is gone",
+        edits: &[edit("lib/channel", "local gone_by = dead - retention", "local gone_by = dead")],
+        noticed_by: AckedIsKept,
+    },
+    Mutation {
+        what: "the history begins before messages have expired",
+        edits: &[edit("messages/history", "or sid(dead)", "or '+'")],
+        noticed_by: ExpiredIsGone,
+    },
+    Mutation {
+        what: "a list shows what has expired",
+        edits: &[edit("messages/list", "math.max(cursor, dead, 0)", "math.max(cursor, 0)")],
+        noticed_by: ExpiredIsGone,
     },
     Mutation {
         what: "first answers are not stored",
@@ -258,23 +295,26 @@ fn broken_scripts(mutation: &Mutation) -> PathBuf {
     dir
 }
 
-/// Much longer than it takes to wake a waiter, and within its wait: the end of that would show it the message anyhow.
-const WOKEN_WITHIN: Duration = Duration::from_secs(2);
+const WOKEN_WITHIN: Duration = Duration::from_secs(1);
+/// Of those who wait, where it is to show that nobody wakes them: much longer than a busy machine excuses.
+const LONG_WAIT_S: u64 = 8;
+/// And where something else is to show, and soon.
+const SHORT_WAIT_S: u64 = 2;
 /// Chance decides what a run meets. A mutation that so many runs do not show is not noticed.
 const RUNS: u64 = 5;
 
 /// The checks that go red on one replica with these scripts.
-async fn noticed(name: &str, scripts: Option<&Path>, seed: u64, woken_within: Duration) -> Vec<(Check, String)> {
+async fn noticed(name: &str, scripts: Option<&Path>, seed: u64, wait_s: u64) -> Vec<(Check, String)> {
     let mut fleet = Fleet::builder().replicas(1);
     if let Some(dir) = scripts {
         fleet = fleet.env("BACKCHANNEL_TEST_LUA_DIR", &dir.display().to_string());
     }
     let fleet = fleet.start().await;
-    let drain = if scripts.is_some() { 2 } else { 30 };
-    let plan = Plan { pause_ms: 25, lease_s: 1, wait_s: 3, drain: Duration::from_secs(drain), ..Plan::new(name, seed) };
+    let drain = if scripts.is_some() { 5 } else { 30 };
+    let plan = Plan { pause_ms: 25, lease_s: 1, wait_s, claim_wait_s: wait_s, drain: Duration::from_secs(drain), ..Plan::new(name, seed) };
     let world = World::new(&fleet, plan).await;
     let history = run(&fleet, &world, sleep(Duration::from_millis(2500))).await;
-    let found = broken_promises(&history, woken_within);
+    let found = broken_promises(&history, WOKEN_WITHIN);
     fleet.abandon();
     found
 }
@@ -286,8 +326,9 @@ async fn each_broken_script_is_noticed() {
     let tried = MUTATIONS.iter().enumerate().filter(|(_, mutation)| mutation.what.contains(&only));
     let outcomes = stream::iter(tried).map(|(i, mutation)| async move {
         let scripts = broken_scripts(mutation);
+        let wait_s = if mutation.noticed_by == WokenInTime { LONG_WAIT_S } else { SHORT_WAIT_S };
         for round in 0..RUNS {
-            let found = noticed(&format!("mutation-{i}"), Some(&scripts), seed + round, WOKEN_WITHIN).await;
+            let found = noticed(&format!("mutation-{i}"), Some(&scripts), seed + round, wait_s).await;
             let mut checks: Vec<Check> = found.iter().map(|(check, _)| *check).collect();
             checks.dedup();
             println!("{}: {checks:?}", mutation.what);
@@ -303,6 +344,6 @@ async fn each_broken_script_is_noticed() {
 
 #[tokio::test]
 async fn scripts_that_are_not_broken_pass() {
-    let found = noticed("unbroken", None, seed("unbroken"), Duration::from_secs(10)).await;
+    let found = noticed("unbroken", None, seed("unbroken"), LONG_WAIT_S).await;
     assert!(found.is_empty(), "{found:#?}");
 }

@@ -14,6 +14,9 @@ use serde_json::Value;
 use crate::support::client::Ask;
 use crate::support::process::{scratch, serial};
 
+/// Shorter ones are not written down, µs.
+const SHORT_PULSE: u64 = 5_000;
+
 /// What was asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +36,12 @@ pub enum Op {
     WaitingPage,
     /// A page of a reader that looks at everything once all is over.
     FinalPage,
+    /// The same, of what has expired.
+    HistoryPage,
+    /// Not asked by anybody: from `start` to `end` something was broken on purpose, and not yet whole again.
+    Fault,
+    /// How long it took to be heard at all, of the one that `by` names: the measure of a busy machine. Only long ones.
+    Pulse,
 }
 
 /// How it ended.
@@ -58,6 +67,10 @@ pub struct Grant {
     pub attempt: u64,
     /// µs; none: held until the ack.
     pub lease_end: Option<u64>,
+    /// By Redis' clock, µs.
+    pub claimed_at: Option<u64>,
+    /// Of the message, µs.
+    pub expires: Option<u64>,
     #[serde(skip)]
     pub token: Option<String>,
 }
@@ -70,6 +83,7 @@ pub struct Shown {
     pub created_at: String,
     pub state: String,
     pub attempt: u64,
+    pub expires: Option<u64>,
 }
 
 /// One operation. What does not apply to it stays empty. Times are µs, comparable with those that Redis gives: tests and
@@ -78,6 +92,9 @@ pub struct Shown {
 pub struct Entry {
     pub by: String,
     pub op: Op,
+    pub channel: String,
+    /// Where it was asked; of a fault and a pulse: whose. None: any, or all.
+    pub replica: Option<usize>,
     /// Idempotency-Key.
     pub key: Option<String>,
     /// Of a post: nobody else posts the same.
@@ -86,8 +103,12 @@ pub struct Entry {
     pub message: Option<String>,
     /// Which claim the caller says it holds; 0: a lease token that was never given out.
     pub attempt: Option<u64>,
-    /// Of a claim-next: how many at most.
+    /// Of a claim-next and a page: how many at most.
     pub max: u64,
+    /// Of a claim-next: it is held until there is something.
+    pub waits: bool,
+    /// Of the message that a post made, µs.
+    pub expires: Option<u64>,
     pub start: u64,
     pub end: u64,
     pub outcome: Outcome,
@@ -98,6 +119,10 @@ pub struct Entry {
 impl Entry {
     pub fn new(by: &str, op: Op) -> Self {
         Self { by: by.to_owned(), op, ..Self::default() }
+    }
+
+    pub fn of(by: &str, op: Op, channel: &str) -> Self {
+        Self { channel: channel.to_owned(), ..Self::new(by, op) }
     }
 
     pub fn is_ok(&self) -> bool {
@@ -165,6 +190,24 @@ impl Recorder {
         };
         entry.outcome = outcome;
         body
+    }
+
+    /// Does something that breaks a promise for a while: what happens in that time is excused. It ends when all is whole again.
+    pub async fn fault(&self, what: &str, replica: Option<usize>, broken: impl Future<Output = ()>) {
+        let mut entry = Entry { replica, start: self.now(), ..Entry::new(what, Op::Fault) };
+        broken.await;
+        entry.end = self.now();
+        self.keep(&entry);
+    }
+
+    /// Notes how much longer something took than on an idle machine; nothing, if nobody was heard.
+    pub async fn pulse(&self, of: &str, replica: Option<usize>, idle: Duration, asked: impl Future<Output = bool>) {
+        let due = self.now() + u64::try_from(idle.as_micros()).expect("a short time");
+        let heard = asked.await;
+        let entry = Entry { replica, start: due, end: self.now(), ..Entry::new(of, Op::Pulse) };
+        if heard && entry.end.saturating_sub(entry.start) > SHORT_PULSE {
+            self.keep(&entry);
+        }
     }
 
     /// Asks something whose answer nobody waits for.

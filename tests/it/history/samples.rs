@@ -17,7 +17,7 @@ fn post(content: &str, id: &str, start: u64) -> Entry {
 }
 
 fn claim(by: &str, id: &str, attempt: u64, start: u64) -> Entry {
-    let grant = Grant { message: id.into(), attempt, lease_end: Some(start + LEASE), token: None };
+    let grant = Grant { message: id.into(), attempt, lease_end: Some(start + LEASE), claimed_at: Some(start), ..Grant::default() };
     Entry { grants: vec![grant], ..entry(by, Op::ClaimNext, start) }
 }
 
@@ -32,8 +32,9 @@ fn page(by: &str, op: Op, shown: &[(&str, &str, u64)], start: u64) -> Entry {
         created_at: message.into(),
         state: "done".into(),
         attempt,
+        expires: None,
     };
-    Entry { shown: shown.iter().map(one).collect(), ..entry(by, op, start) }
+    Entry { max: 100, shown: shown.iter().map(one).collect(), ..entry(by, op, start) }
 }
 
 /// Two messages: m1 is claimed, its lease ends, it is claimed again and acked; m2 is claimed, released, claimed and acked.
@@ -116,7 +117,7 @@ fn a_message_that_nobody_posted_or_that_was_refused_is_seen() {
 fn a_second_holder_is_seen() {
     rejects(Check::OneHolder, claim("z", "m1", 3, 500_000));
     // A heartbeat makes the lease longer.
-    let extended = vec![Grant { message: "m1".into(), attempt: 1, lease_end: Some(1_500_000), token: None }];
+    let extended = vec![Grant { message: "m1".into(), attempt: 1, lease_end: Some(1_500_000), ..Grant::default() }];
     rejects(Check::OneHolder, Entry { grants: extended, ..on("x", Op::Heartbeat, "m1", 1, 900_000) });
     // The release that let the second one in never happened.
     rejects_change(Check::OneHolder, |h| h[4].outcome = Outcome::Refused("forbidden".into()));
@@ -212,6 +213,107 @@ fn a_request_with_two_effects_is_seen() {
 }
 
 #[test]
+fn a_key_that_gives_only_a_part_again_is_seen() {
+    let two = |start: u64, ids: &[&str]| {
+        let grants = ids.iter().flat_map(|id| claim("z", id, 1, start).grants).collect();
+        Entry { key: Some("k".into()), max: 2, grants, ..claim("z", "m3", 1, start) }
+    };
+    rejects_change(Check::OneEffectPerKey, |h| h.extend([two(0, &["m3", "m4"]), two(5000, &["m3"])]));
+    rejects_change(Check::OneEffectPerKey, |h| h.extend([two(0, &["m3"]), two(5000, &["m3", "m4"])]));
+    let mut history = good();
+    history.extend([two(0, &["m3", "m4"]), two(5000, &["m4", "m3"])]);
+    assert!(!found(&history).contains(&Check::OneEffectPerKey));
+}
+
+#[test]
+fn more_than_was_asked_for_is_seen() {
+    rejects_change(Check::NoMoreThanAsked, |h| h[2].max = 0);
+    rejects_change(Check::NoMoreThanAsked, |h| h[9].max = 0);
+}
+
+/// A message that expired at 900,000.
+fn brief() -> Entry {
+    Entry { expires: Some(900_000), ..post("c", "m3", 100_000) }
+}
+
+#[test]
+fn a_message_that_expired_is_looked_for_in_the_history() {
+    let archived = page("final", Op::HistoryPage, &[("c", "m3", 0)], 2_000_000);
+    let mut history = good();
+    history.push(brief());
+    assert_eq!(found(&history), [Check::AckedIsKept]);
+    history.push(archived);
+    assert_eq!(found(&history), [], "its readers may have come too late");
+    // One that had the time and the room.
+    history.push(page("reader", Op::WaitingPage, &[], 300_000));
+    assert_eq!(found(&history), [Check::ReadersSeeAll]);
+    history.last_mut().unwrap().max = 0;
+    assert_eq!(found(&history), []);
+}
+
+#[test]
+fn something_expired_that_is_shown_or_given_is_seen() {
+    let expires = |mut entry: Entry, at: u64| {
+        entry.shown.iter_mut().for_each(|shown| shown.expires = Some(at));
+        entry.grants.iter_mut().for_each(|grant| grant.expires = Some(at));
+        entry
+    };
+    rejects(Check::ExpiredIsGone, expires(page("other", Op::Page, &[("c", "m3", 0)], 1_000_000), 900_000));
+    rejects(Check::ExpiredIsGone, expires(page("other", Op::HistoryPage, &[("c", "m3", 0)], 700_000), 900_000));
+    rejects(Check::ExpiredIsGone, expires(claim("z", "m3", 1, 1_000_000), 900_000));
+    let mut history = good();
+    history.push(expires(claim("z", "m3", 1, 800_000), 900_000));
+    history.push(refused(on("z", Op::Ack, "m3", 1, 1_000_000), "message_expired"));
+    assert!(!found(&history).contains(&Check::HolderIsHeard), "{:?}", found(&history));
+}
+
+#[test]
 fn a_waiter_that_is_not_woken_is_seen() {
-    rejects_change(Check::WokenInTime, |h| h[10].end += 2_000_000);
+    let late = |h: &mut Vec<Entry>| h[10].end += 2_000_000;
+    rejects_change(Check::WokenInTime, late);
+    // Also when it is answered with nothing in the end.
+    rejects_change(Check::WokenInTime, |h| {
+        let empty = Entry { end: 1_800_000, ..page("reader", Op::WaitingPage, &[], 2100) };
+        h[10].start = 1_900_000;
+        h[10].end = 1_901_000;
+        h.insert(10, empty);
+    });
+    let excused = |op: Op, by: &str, replica: Option<usize>, start: u64, end: u64| {
+        let mut history = good();
+        late(&mut history);
+        history[10].replica = Some(0);
+        history.push(Entry { by: by.into(), replica, end, ..entry("", op, start) });
+        found(&history)
+    };
+    assert_eq!(excused(Op::Fault, "cut", None, 1000, 500_000), [], "what was lost is made up for a while after a fault");
+    assert_eq!(excused(Op::Fault, "killed", Some(1), 1000, 500_000), [Check::WokenInTime], "another replica's fault");
+    assert_eq!(excused(Op::Fault, "cut", None, 1_500_000, 1_600_000), [Check::WokenInTime], "a fault that came too late");
+    assert_eq!(excused(Op::Pulse, "redis", None, 100_000, 700_000), [], "the machine was busy");
+    assert_eq!(excused(Op::Pulse, "redis", None, 100_000, 200_000), [Check::WokenInTime], "not that busy");
+}
+
+#[test]
+fn a_claimer_that_is_not_woken_is_seen() {
+    // m2 is free again from 31,000 on, m1 when its lease ends at 1,010,000.
+    let waiting = |start: u64, end: u64| Entry { waits: true, end, ..entry("w", Op::ClaimNext, start) };
+    let mut history = good();
+    history.push(waiting(0, 1_900_000));
+    assert_eq!(found(&history), [], "somebody took it in time");
+    let later = |by: u64| {
+        move |h: &mut Vec<Entry>| {
+            h.iter_mut().skip(5).for_each(|e| {
+                (e.start, e.end) = (e.start + by, e.end + by);
+                e.grants.iter_mut().for_each(|g| (g.claimed_at, g.lease_end) = (g.claimed_at.map(|t| t + by), g.lease_end.map(|t| t + by)));
+            });
+            h[9].start = 500;
+            h[9].end = 1500;
+            h[10].start = 2500;
+            h[10].end = 3500;
+            h.push(waiting(32_000, 2_500_000));
+        }
+    };
+    rejects_change(Check::WokenInTime, later(1_100_000));
+    let mut history = good();
+    later(500_000)(&mut history);
+    assert_eq!(found(&history), []);
 }

@@ -23,13 +23,45 @@ pub struct Plan {
     pub lease_s: u64,
     /// How long readers and claimers wait, s: longer than a run where a lost wake-up is to show.
     pub wait_s: u64,
+    /// Longest wait of those who claim, s; below `wait_s`, so that a run ends soon.
+    pub claim_wait_s: u64,
     /// How long all that is open may take to be claimed and done in the end.
     pub drain: Duration,
 }
 
 impl Plan {
     pub fn new(name: &str, seed: u64) -> Self {
-        Self { name: name.to_owned(), seed, pause_ms: 90, lease_s: 2, wait_s: 20, drain: Duration::from_secs(30) }
+        Self { name: name.to_owned(), seed, pause_ms: 90, lease_s: 2, wait_s: 20, claim_wait_s: 4, drain: Duration::from_secs(30) }
+    }
+
+    pub fn claim_wait(&self) -> Duration {
+        Duration::from_secs(self.claim_wait_s)
+    }
+}
+
+/// Where something happens.
+#[derive(Clone)]
+pub struct Channel {
+    pub id: String,
+    pub label: String,
+    /// How long messages live, where that is shorter than a run.
+    ttl_s: Option<u64>,
+    /// Apart from those of other channels.
+    number: u64,
+}
+
+impl Channel {
+    async fn new(owner: &Agent, label: &str, number: u64, ttl_s: Option<u64>) -> Self {
+        let mut fields = json!({ "mode": "claimable" });
+        if let Some(ttl_s) = ttl_s {
+            fields["ttl_seconds"] = ttl_s.into();
+        }
+        Self { id: owner.channel_with(fields).await, label: label.to_owned(), ttl_s, number }
+    }
+
+    /// Its messages expire while the run goes on.
+    pub fn is_brief(&self) -> bool {
+        self.ttl_s.is_some()
     }
 }
 
@@ -46,7 +78,12 @@ pub fn seed(name: &str) -> u64 {
 pub struct World {
     pub plan: Plan,
     pub recorder: Recorder,
-    pub channel: String,
+    /// Where everything happens at the same time.
+    pub busy: Channel,
+    /// The same, a little less, with messages that expire.
+    pub brief: Channel,
+    /// Where little happens, and somebody always waits for it.
+    pub calm: Vec<Channel>,
     pub poster: Agent,
     /// Two keys, each for several claimers: a lease belongs to one of them, not to its key.
     pub workers: [Agent; 2],
@@ -54,6 +91,7 @@ pub struct World {
     /// Of the replicas.
     pub addresses: Vec<String>,
     over: AtomicBool,
+    closed: AtomicBool,
 }
 
 impl World {
@@ -61,14 +99,20 @@ impl World {
         let poster = fleet.agent("poster").await;
         let workers = [fleet.agent("worker").await, fleet.agent("worker").await];
         let reader = fleet.agent("reader").await;
-        let channel = poster.channel("claimable").await;
+        let busy = Channel::new(&poster, "busy", 0, None).await;
+        let brief = Channel::new(&poster, "brief", 1, Some(BRIEF_S)).await;
+        let mut calm = Vec::new();
+        for number in 2..2 + CALM {
+            calm.push(Channel::new(&poster, &format!("calm-{number}"), number, None).await);
+        }
         let recorder = Recorder::new(&plan.name, plan.seed);
         let addresses = (0..fleet.size()).map(|replica| fleet.url(replica).trim_start_matches("http://").to_owned()).collect();
-        let world = Self { plan, recorder, channel, poster, workers, reader, addresses, over: AtomicBool::new(false) };
+        let (over, closed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let world = Self { plan, recorder, busy, brief, calm, poster, workers, reader, addresses, over, closed };
         // The first claim under a name registers it: that is not what is tested here.
         for (i, worker) in world.workers.iter().enumerate() {
             for claimer in 0..CLAIMERS {
-                worker.claim_next(&world.channel, json!({ "actor": format!("claimer-{i}-{claimer}") })).await.ok(200);
+                worker.claim_next(&world.busy.id, json!({ "actor": format!("busy-claimer-{i}-{claimer}") })).await.ok(200);
             }
         }
         Arc::new(world)
@@ -83,11 +127,32 @@ impl World {
         self.over.load(Ordering::SeqCst)
     }
 
+    /// All is cleared up.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    pub fn channels(&self) -> impl Iterator<Item = &Channel> {
+        [&self.busy, &self.brief].into_iter().chain(&self.calm)
+    }
+
+    pub fn dice_of(&self, channel: &Channel, generator: u64) -> Dice {
+        self.dice(1000 * (channel.number + 1) + generator)
+    }
+
     pub fn dice(&self, generator: u64) -> Dice {
-        Dice(StdRng::seed_from_u64(self.plan.seed.wrapping_mul(1000) + generator))
+        Dice(StdRng::seed_from_u64(self.plan.seed.wrapping_mul(1_000_000) + generator))
     }
 }
 
+/// Calm channels of a run.
+const CALM: u64 = 4;
+/// How long messages of the brief channel live, s.
+const BRIEF_S: u64 = 2;
 /// Claimers of each worker's key.
 pub const CLAIMERS: usize = 3;
 
@@ -98,6 +163,11 @@ impl Dice {
     /// 0 to `below` - 1.
     pub fn roll(&mut self, below: u64) -> u64 {
         self.0.random_range(0..below.max(1))
+    }
+
+    /// One of that many.
+    pub fn pick(&mut self, of: usize) -> usize {
+        usize::try_from(self.roll(of as u64)).expect("it fitted before")
     }
 
     /// True once in `times`.

@@ -25,6 +25,8 @@ pub struct Cut {
 /// What is done with connections, by their numbers, and with what is on them.
 #[derive(Clone, Debug)]
 struct Orders {
+    /// The port of the server that new connections lead to.
+    redis: u16,
     accept: Accept,
     /// Connections numbered below it are closed.
     close_below: usize,
@@ -65,10 +67,11 @@ impl Cut {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
         listener.set_nonblocking(true).expect("a socket can be non-blocking");
         let port = listener.local_addr().expect("it is bound").port();
-        let calm = Orders { accept: Accept::Yes, close_below: 0, black_hole_below: 0, delay: Duration::ZERO, lose: None };
+        let calm =
+            Orders { redis: redis.port(), accept: Accept::Yes, close_below: 0, black_hole_below: 0, delay: Duration::ZERO, lose: None };
         let (orders, tally) = (Arc::new(watch::Sender::new(calm)), Arc::new(Tally::default()));
         let (alive, dropped) = tokio::sync::oneshot::channel();
-        let accepting = accept(listener, redis.port(), orders.clone(), tally.clone());
+        let accepting = accept(listener, orders.clone(), tally.clone());
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
@@ -118,6 +121,11 @@ impl Cut {
         self.orders.send_modify(|orders| (orders.accept, orders.black_hole_below) = (Accept::Ignore, self.accepted()));
     }
 
+    /// What a failover is to clients: all connections close, and new ones lead to another server.
+    pub fn lead_to(&self, redis: &RedisServer) {
+        self.orders.send_modify(|orders| (orders.redis, orders.close_below) = (redis.port(), self.accepted()));
+    }
+
     /// Holds back each piece, in both directions.
     pub fn delay(&self, each: Duration) {
         self.orders.send_modify(|orders| orders.delay = each);
@@ -130,7 +138,7 @@ impl Cut {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, redis: u16, orders: Arc<watch::Sender<Orders>>, tally: Arc<Tally>) -> io::Result<()> {
+async fn accept(listener: std::net::TcpListener, orders: Arc<watch::Sender<Orders>>, tally: Arc<Tally>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut changes = orders.subscribe();
     loop {
@@ -140,11 +148,11 @@ async fn accept(listener: std::net::TcpListener, redis: u16, orders: Arc<watch::
             changes.changed().await.map_err(io::Error::other)?;
         }
         // Numbered and judged in one step: an order is for all connections before it or after it.
-        let number = {
+        let judged = {
             let now = orders.borrow();
-            (now.accept == Accept::Yes).then(|| tally.accepted.fetch_add(1, SeqCst))
+            (now.accept == Accept::Yes).then(|| (tally.accepted.fetch_add(1, SeqCst), now.redis))
         };
-        let Some(number) = number else {
+        let Some((number, redis)) = judged else {
             let _ = client.shutdown().await;
             continue;
         };
@@ -271,4 +279,7 @@ fn what_is_cut_does_not_arrive_and_what_is_passed_does() {
     cut.pass();
     cut.delay(Duration::from_millis(5));
     assert_eq!(ask(&["PING"]), Ok(Some("PONG".into())));
+    let other = RedisServer::start_private(&[]);
+    cut.lead_to(&other);
+    assert_eq!(ask(&["GET", "unheard"]), Ok(None), "it is not there");
 }

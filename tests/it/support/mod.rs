@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod clock;
 pub mod count;
 pub mod cut;
 pub mod fleet;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{Client, Connection, FromRedisValue, cmd};
 
+use super::clock;
 use super::process::{Process, free_port, says_port_taken, scratch, serial, tail, unique};
 
 /// A slow machine with two cores and a compiler running beside the tests.
@@ -23,6 +24,8 @@ pub struct RedisServer {
     port: u16,
     /// What it was started with, for [`RedisServer::restart`].
     args: Vec<String>,
+    /// How much its clock is ahead of ours, in seconds.
+    clock_offset_s: i64,
     dir: PathBuf,
     cluster: bool,
 }
@@ -44,25 +47,30 @@ impl RedisServer {
     /// A server for one test, killed when the last handle is gone. `extra_args` as on redis-server's command line:
     /// `&["--appendonly", "yes"]`; they win over the ones given here.
     pub fn start_private(extra_args: &[&str]) -> Arc<Self> {
-        Arc::new(Self::start(extra_args, false))
+        Arc::new(Self::start(extra_args, false, 0))
+    }
+
+    /// The same with a clock that is off by that many seconds, behind when negative. Linux only.
+    pub fn start_with_clock(offset_s: i64, extra_args: &[&str]) -> Arc<Self> {
+        Arc::new(Self::start(extra_args, false, offset_s))
     }
 
     /// The same as a single cluster node that owns all slots.
     pub fn start_private_cluster(extra_args: &[&str]) -> Arc<Self> {
-        let server = Self::start(extra_args, true);
+        let server = Self::start(extra_args, true, 0);
         let _: () = server.run(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
         server.wait_for_slots();
         Arc::new(server)
     }
 
-    fn start(extra_args: &[&str], cluster: bool) -> Self {
+    fn start(extra_args: &[&str], cluster: bool, clock_offset_s: i64) -> Self {
         let dir = scratch().join(format!("redis-{}", serial()));
         fs::create_dir_all(&dir).expect("the scratch directory can be written to");
         for _ in 0..10 {
             let port = free_port();
             let args = arguments(port, cluster, extra_args);
-            if let Some(process) = launch(&args, &dir, port) {
-                return Self { process: Mutex::new(process), port, args, dir, cluster };
+            if let Some(process) = launch(&args, &dir, port, clock_offset_s) {
+                return Self { process: Mutex::new(process), port, args, clock_offset_s, dir, cluster };
             }
         }
         panic!("redis-server found each of 10 ports taken:\n{}", tail(&dir.join("log"), 20));
@@ -122,8 +130,8 @@ impl RedisServer {
     pub fn restart(&self) {
         let mut process = self.process();
         process.kill9();
-        *process =
-            launch(&self.args, &self.dir, self.port).unwrap_or_else(|| panic!("redis-server did not get its port back:\n{}", self.log()));
+        *process = launch(&self.args, &self.dir, self.port, self.clock_offset_s)
+            .unwrap_or_else(|| panic!("redis-server did not get its port back:\n{}", self.log()));
         drop(process);
         if self.cluster {
             self.wait_for_slots();
@@ -172,10 +180,13 @@ fn arguments(port: u16, cluster: bool, extra_args: &[&str]) -> Vec<String> {
 }
 
 /// Starts it and waits until it answers. `None`: the port was taken.
-fn launch(args: &[String], dir: &std::path::Path, port: u16) -> Option<Process> {
+fn launch(args: &[String], dir: &std::path::Path, port: u16, clock_offset_s: i64) -> Option<Process> {
     let log = dir.join("log");
     let mut command = Command::new("redis-server");
     command.args(args).current_dir(dir);
+    if clock_offset_s != 0 {
+        clock::offset(&mut command, clock_offset_s);
+    }
     let mut process = Process::start(command, &log)
         .unwrap_or_else(|error| panic!("redis-server does not start ({error}): run `make test`, or scripts/install-redis.sh alone"));
     let client = Client::open(format!("redis://127.0.0.1:{port}")).expect("a loopback URL is valid");

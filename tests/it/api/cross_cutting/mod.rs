@@ -2,6 +2,7 @@
 
 mod bad_bodies;
 mod bad_fields;
+mod bad_heads;
 mod bad_paths;
 mod base_url;
 mod headers;

@@ -1,0 +1,23 @@
+//! Another wall clock for one process. Clocks of two machines differ; here there is one machine.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::process::scratch;
+
+/// Gives `command` a clock that is off by that many seconds. For programs that take the time from libc, as redis-server
+/// does. Linux only. Needs the C compiler that the build needs, too.
+pub fn offset(command: &mut Command, seconds: i64) {
+    static LIBRARY: OnceLock<std::path::PathBuf> = OnceLock::new();
+    let library = LIBRARY.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/clock_offset.c");
+        let library = scratch().join("clock_offset.so");
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-D_GNU_SOURCE", "-o"]).arg(&library).arg(source);
+        let output = cc.output().unwrap_or_else(|error| panic!("no C compiler ({error}): run `make setup-build`"));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        library
+    });
+    command.env("LD_PRELOAD", library).env("TEST_CLOCK_OFFSET_S", seconds.to_string());
+}
