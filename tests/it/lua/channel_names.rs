@@ -35,7 +35,7 @@ pub fn answers_alias_add(b: &Bench) {
     add("a").run().no("channel_not_found");
     b.channel(&[("access", "restricted")]);
     add("a").with("key", STRANGER).run().no("channel_access_denied");
-    b.run::<()>(&["HSET", &b.key("meta"), "access", "open"]);
+    b.set("access", "open");
     add("a").with("key", STRANGER).run().no("forbidden");
     add("").run().ok("allowed").wrote_nothing();
     add("a").once("r").run().ok("added");
