@@ -164,7 +164,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "ended leases are not returned",
-        edits: &[edit("lib/reclaim", "redis.call('ZADD', open, m, m)", "")],
+        edits: &[edit("lib/reclaim", "redis.call('ZADD', open, unpack(opened))", "")],
         noticed_by: AllIsDone,
     },
     Mutation {
