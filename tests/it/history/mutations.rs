@@ -182,7 +182,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "post does not write the message",
-        edits: &[edit("messages/post", "added = redis.pcall('XADD'", "added = (n % 8 > 0 and redis.pcall or tostring)('XADD'")],
+        edits: &[edit("messages/post", "type(redis.pcall('XADD'", "type((n % 8 > 0 and redis.pcall or tostring)('XADD'")],
         noticed_by: AckedIsKept,
     },
     Mutation {
@@ -241,7 +241,14 @@ const MUTATIONS: &[Mutation] = &[
         )],
         noticed_by: ReadersSeeAll,
     },
-    Mutation { what: "nobody is woken", edits: &[edit("lib/wake", "redis.pcall('SPUBLISH', wake, whom)", "")], noticed_by: WokenInTime },
+    Mutation {
+        what: "nobody is woken",
+        edits: &[
+            edit("lib/wake", "redis.pcall('SPUBLISH', wake, whom)", ""),
+            edit("messages/post", "redis.pcall('SPUBLISH', wake, 'one')\n", ""),
+        ],
+        noticed_by: WokenInTime,
+    },
 ];
 
 /// A directory like `lua/` with the edits made in it.
