@@ -22,6 +22,7 @@ channels/create: make a channel under an id, or find the one that is there.
 --- @include lib/answer
 --- @include lib/once
 --- @include lib/number
+--- @include lib/settings
 
 local facts, reused = seen()
 if reused then return reused end
@@ -36,8 +37,10 @@ if has_mode then
   remember('0')
   return ok('existing')
 end
-redis.call('HSET', meta, 'mode', mode, 'access', access, 'owner', key, 'created', int(now), 'updated', int(now), 'last', 0, 'rev', 1,
+-- `settings` first: what is looked for most is found first.
+redis.call('HSET', meta, 'settings', '', 'mode', mode, 'access', access, 'owner', key, 'created', int(now), 'updated', int(now), 'rev', 1,
   'deadline', 0, unpack(rest))
+pack_settings()
 redis.call('HSET', members, key, int(now) .. '\31')
 remember('1')
 return ok('created')

@@ -10,10 +10,9 @@ channels/delete: everything of a channel is gone at once; waiters are told. Answ
 @key claims    hash
 @key leases    zset
 @key retracted zset
-@key writes    string
 @key gone      string
-@key idem      string
 @key wake      pubsub
+@key idem      string
 @arg key       text  who asks
 @arg idem_ms   int
 @arg body      text
@@ -34,7 +33,7 @@ if facts then return ok('replayed') end
 --- @include lib/wake
 local name, aliases = unpack(redis.call('HMGET', meta, 'name', 'aliases'))
 -- UNLINK frees a large stream outside the script's time.
-redis.call('UNLINK', meta, members, log, open, claims, leases, retracted, writes)
+redis.call('UNLINK', meta, members, log, open, claims, leases, retracted)
 redis.call('SET', gone, '1', 'EX', 691200)
 remember('1')
 wake_up('all')

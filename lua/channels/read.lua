@@ -12,5 +12,6 @@ channels/read: the channel's record.
 ]]
 --- @include lib/answer
 --- @include lib/access
+--- @include lib/fields
 
-return ok('channel', redis.call('HGETALL', meta))
+return ok('channel', fields())

@@ -8,9 +8,8 @@ channels/update: change fields of a channel. The owner may change all, members t
 @key open      zset
 @key claims    hash
 @key leases    zset
-@key retracted zset
-@key idem      string
 @key wake      pubsub
+@key idem      string
 @arg key       text  who asks
 @arg for_members text  1: only fields that members may change
 @arg idem_ms   int
@@ -27,14 +26,15 @@ channels/update: change fields of a channel. The owner may change all, members t
 --- @include lib/answer
 --- @include lib/once
 --- @include lib/access
---- @include lib/number
+--- @include lib/last
 --- @include lib/deadline
+--- @include lib/fields
 --- @include lib/wake
 
 local facts, reused = seen()
 if reused then return reused end
-if key ~= owner and not (for_members == '1' and redis.call('HEXISTS', members, key) == 1) then return refuse('forbidden') end
-if facts then return ok('replayed', redis.call('HGETALL', meta)) end
+if key ~= redis.call('HGET', meta, 'owner') and not (for_members == '1' and redis.call('HEXISTS', members, key) == 1) then return refuse('forbidden') end
+if facts then return ok('replayed', fields()) end
 
 local new = {}
 for i = 1, #rest, 2 do new[rest[i]] = rest[i + 1] end
@@ -42,17 +42,16 @@ if new.mode and new.mode ~= mode then
   local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
   if newest and num(newest[1]) > dead then return refuse('channel_not_empty') end
 end
-local others = (new.mode and new.mode ~= mode) or (new.access and new.access ~= access)
+local others = (new.mode and new.mode ~= mode) or (new.access and (new.access == 'restricted') ~= restricted)
 if #rest > 0 then redis.call('HSET', meta, unpack(rest)) end
 redis.call('HSET', meta, 'updated', int(now))
 if new.retention and new.retention * 1000000 ~= retention then
   retention = new.retention * 1000000
-  dies_by(math.max(last, now))
+  dies_by(math.max(last_number(), now))
 end
+-- Who waits here asks again whether it may.
+if others then redis.call('HINCRBY', meta, 'rev', 1) end
+pack_settings()
 remember('1')
-if others then
-  -- Who waits here asks again whether it may.
-  redis.call('HINCRBY', meta, 'rev', 1)
-  wake_up('all')
-end
-return ok('updated', redis.call('HGETALL', meta))
+if others then wake_up('all') end
+return ok('updated', fields())

@@ -8,8 +8,8 @@ claims/claim: give one message to one actor, until ack or expiry, or under a lea
 @key open     zset    a message is claimable only while it is here, or while its record shows a lease that ran out
 @key claims   hash
 @key leases   zset
-@key idem     string
 @key wake     pubsub
+@key idem     string
 @arg key      text  who asks
 @arg n        int   the message
 @arg actor    text  actor id

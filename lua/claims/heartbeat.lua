@@ -9,8 +9,8 @@ claims/heartbeat: move the end of a running lease. Twelve hours after the claim 
 @key open     zset
 @key claims   hash
 @key leases   zset
-@key idem     string
 @key wake     pubsub
+@key idem     string
 @arg key      text  who asks
 @arg n        int   the message
 @arg secret   text  of the lease token

@@ -8,8 +8,8 @@ claims/next: give the oldest unclaimed messages to one actor. Returns ended leas
 @key open     zset
 @key claims   hash
 @key leases   zset
-@key idem     string
 @key wake     pubsub
+@key idem     string
 @arg key      text  who asks
 @arg actor    text  actor id
 @arg name     text  actor name

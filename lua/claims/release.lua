@@ -9,8 +9,8 @@ claims/release: the holder gives a message back; it can be claimed again at once
 @key open     zset
 @key claims   hash
 @key leases   zset
-@key idem     string
 @key wake     pubsub
+@key idem     string
 @arg key      text  who asks
 @arg n        int   the message
 @arg actor    text  actor id

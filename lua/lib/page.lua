@@ -27,7 +27,7 @@ end
 local function records_of(entries)
   if #entries == 0 then return {} end
   local numbers = {}
-  for i, e in ipairs(entries) do numbers[i] = int(num(e[1])) end
+  for i, e in ipairs(entries) do numbers[i] = digits(e[1]) end
   local records = redis.call('HMGET', claims, unpack(numbers))
   for i = 1, #numbers do records[i] = records[i] or '' end
   return records

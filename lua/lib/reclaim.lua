@@ -1,17 +1,20 @@
--- Returns messages whose lease ended without an ack to `open`, at most 64 a call. Writes claims, leases, open; returns how many.
+-- Returns messages whose lease ended without an ack to `open`, at most 32 a call. Writes claims, leases, open; returns how many.
 --- @include lib/number
 --- @include lib/record
 local function reclaim()
-  local ended = redis.call('ZRANGEBYSCORE', leases, '-inf', int(now), 'LIMIT', 0, 64)
+  local ended = redis.call('ZRANGEBYSCORE', leases, '-inf', int(now), 'LIMIT', 0, 32)
   if #ended == 0 then return 0 end
   local records = redis.call('HMGET', claims, unpack(ended))
+  local changed, opened = {}, {}
   for i, m in ipairs(ended) do
     local r = parse(records[i])
     if r and r.state == 'h' and not held(r) then
-      redis.call('HSET', claims, m, open_again(r))
-      if m + 0 > dead then redis.call('ZADD', open, m, m) end
+      changed[#changed + 1], changed[#changed + 2] = m, open_again(r)
+      if m + 0 > dead then opened[#opened + 1], opened[#opened + 2] = m, m end
     end
   end
+  if #changed > 0 then redis.call('HSET', claims, unpack(changed)) end
+  if #opened > 0 then redis.call('ZADD', open, unpack(opened)) end
   redis.call('ZREM', leases, unpack(ended))
   return #ended
 end

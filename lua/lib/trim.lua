@@ -1,9 +1,9 @@
--- Drops messages for good, at most 64 a call, with everything that belongs to them. Writes log, claims, open, leases, retracted.
+-- Drops messages for good, at most 64 a call, with everything that belongs to them. Writes log, claims, open, leases.
 --- @include lib/number
 local function drop(entries)
   if #entries == 0 then return end
   local numbers = {}
-  for i, e in ipairs(entries) do numbers[i] = int(num(e[1])) end
+  for i, e in ipairs(entries) do numbers[i] = digits(e[1]) end
   redis.call('HDEL', claims, unpack(numbers))
   redis.call('ZREM', open, unpack(numbers))
   redis.call('ZREM', leases, unpack(numbers))
@@ -13,8 +13,6 @@ end
 local function drop_gone()
   if gone_by <= 0 then return end
   drop(redis.call('XRANGE', log, '-', sid(gone_by), 'COUNT', 64))
-  local tombstones = redis.call('ZRANGEBYSCORE', retracted, '-inf', int(gone_by), 'LIMIT', 0, 64)
-  if #tombstones > 0 then redis.call('ZREM', retracted, unpack(tombstones)) end
 end
 -- What nobody can claim any more, out of the index of the unclaimed.
 local function close_expired()

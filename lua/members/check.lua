@@ -13,4 +13,4 @@ members/check: whether a key owns a channel or is a member of it.
 --- @include lib/answer
 --- @include lib/channel
 
-return ok((key == owner or redis.call('HEXISTS', members, key) == 1) and 'member' or 'stranger')
+return ok(redis.call('HEXISTS', members, key) == 1 and 'member' or 'stranger')

@@ -5,8 +5,8 @@ members/remove: put a key out of a channel. It counts from the next request on; 
 @flags allow-oom
 @key meta     hash
 @key members  hash
-@key idem     string
 @key wake     pubsub
+@key idem     string
 @arg key      text  who asks
 @arg member   text  key id
 @arg idem_ms  int
@@ -23,6 +23,7 @@ members/remove: put a key out of a channel. It counts from the next request on; 
 --- @include lib/answer
 --- @include lib/once
 --- @include lib/owner
+--- @include lib/settings
 --- @include lib/wake
 
 local facts, reused = seen()
@@ -31,6 +32,7 @@ if facts then return ok('replayed') end
 if member == owner then return refuse('cannot_remove_owner') end
 if redis.call('HDEL', members, member) == 0 then return refuse('member_not_found') end
 redis.call('HINCRBY', meta, 'rev', 1)
+pack_settings()
 remember('1')
 wake_up('all')
 return ok('removed')

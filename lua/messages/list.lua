@@ -12,7 +12,7 @@ messages/list: a page of live messages after a cursor, oldest first.
 @arg cursor   int   messages after this number
 @arg before   int   only messages that expire before this time; 0: all
 @arg limit    int
-@ok  page     ttl µs, rev, mode, last, next lease end, entries, records, more 0|1
+@ok  page     ttl µs, rev, mode, highest number given (of an empty page, else 0), next lease end, entries, records, more 0|1
 @ok  ahead    the cursor lies in the future
 @no  channel_not_found
 @no  channel_access_denied
@@ -25,4 +25,4 @@ messages/list: a page of live messages after a cursor, oldest first.
 
 local to = before > 0 and '(' .. sid(math.max(before - ttl, 1)) or '+'
 local entries, more = read_page('XRANGE', '(' .. sid(math.max(cursor, dead, 0)), to, limit)
-return ok('page', ttl, rev, mode, last, next_lease_end(), entries, records_of(entries), more and 1 or 0)
+return ok('page', ttl, rev, mode, #entries == 0 and last_number() or 0, next_lease_end(), entries, records_of(entries), more and 1 or 0)

@@ -14,7 +14,7 @@ Looks at no more than 500 messages: the page may be short or empty and go on at 
 @arg cursor   int   messages after this number
 @arg before   int   only messages that expire before this time; 0: all
 @arg limit    int
-@ok  page     ttl µs, rev, mode, last, next lease end, entries, records, more 0|1, seen
+@ok  page     ttl µs, rev, mode, 0, next lease end, entries, records, more 0|1, seen
 @ok  ahead    the cursor lies in the future
 @no  channel_not_found
 @no  channel_access_denied
@@ -38,7 +38,7 @@ while more and looked < LOOK_AT do
     if r and (r.state == 'd' or held(r)) then
       bytes = bytes + size(entry)
       if #entries == limit or (bytes > PAGE_BYTES and #entries > 0) then
-        return ok('page', ttl, rev, mode, last, next_lease_end(), entries, records, 1, seen_to)
+        return ok('page', ttl, rev, mode, 0, next_lease_end(), entries, records, 1, seen_to)
       end
       entries[#entries + 1], records[#records + 1] = entry, texts[i]
     end
@@ -48,4 +48,4 @@ while more and looked < LOOK_AT do
   more = #chunk == CHUNK
   if more then from = '(' .. chunk[#chunk][1] end
 end
-return ok('page', ttl, rev, mode, last, next_lease_end(), entries, records, more and 1 or 0, seen_to)
+return ok('page', ttl, rev, mode, 0, next_lease_end(), entries, records, more and 1 or 0, seen_to)

@@ -2,27 +2,24 @@
 messages/post: append one message to a channel, put it up for claiming, wake the waiters.
 
 @slot channel
-@key meta     hash    the channel
+@key meta     hash    the channel, and how many messages the running minute had
 @key members  hash    who may use a restricted one
 @key log      stream  the message goes here
 @key open     zset    and here, if it can be claimed
 @key claims   hash    trimmed
 @key leases   zset    trimmed
-@key retracted zset   trimmed
-@key writes   string  writes of the running minute
-@key idem     string  first answer of this request
 @key wake     pubsub
-@arg key      text    who posts: key id
-@arg floor    int     a new number is not below this, within 60 s of now
-@arg task     text    1: only if the channel is claimable
-@arg head     text    key, actor id, actor name, label, joined by \31
+@key idem     string  first answer of this request
+@arg head     text    key that posts, actor id, actor name, label, joined by \31
 @arg content  text
 @arg metadata text    JSON as it was sent, or empty
+@arg floor    int     a new number is not below this, within 60 s of now
 @arg cap      int     most messages of any channel: a ring drops its oldest, another channel takes no more
+@arg task     text    1: only if the channel is claimable
 @arg idem_ms  int     life of the first answer, 0: none is kept
 @arg body     text    hash of the request's body
-@ok  posted    number, ttl µs, mode
-@ok  replayed  number, ttl µs, mode
+@ok  posted    number, ttl µs
+@ok  replayed  number, ttl µs
 @no  channel_not_found
 @no  channel_access_denied
 @no  channel_not_claimable
@@ -31,56 +28,80 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @no  quota_exceeded
 @no  idempotency_key_reused
 ]]
---- @include lib/answer
---- @include lib/access
---- @include lib/wake
-
+--- @include lib/channel
+if restricted then
+  local key = string.match(head, '^[^\31]+')
+  --- @include lib/access
+end
 if idem_ms > 0 then
+  --- @include lib/answer
   --- @include lib/once
   local facts, reused = seen()
   if reused then return reused end
-  if facts then return ok('replayed', facts[1] + 0, ttl, mode) end
+  if facts then return ok('replayed', facts[1] + 0, ttl) end
 end
-if task == '1' and mode ~= 'claimable' then return refuse('channel_not_claimable') end
-if paused == '1' then return refuse('channel_paused', 'retry_after_ms#', 30000) end
-local limited = max_writes and max_writes ~= ''
-if limited and (redis.call('GET', writes) or 0) + 0 >= max_writes + 0 then
-  return refuse('channel_write_rate_exceeded', 'retry_after_ms#', math.max(redis.call('PTTL', writes), 1))
+if paused or task == '1' and mode ~= 'claimable' then
+  --- @include lib/answer
+  if task == '1' and mode ~= 'claimable' then return refuse('channel_not_claimable') end
+  return refuse('channel_paused', 'retry_after_ms#', 30000)
 end
-
--- Unique and increasing within the channel, also when the clock stands still or a failover set it back.
-local n = math.max(now, last + 1, math.min(floor, now + 60000000))
-local id = string.format('%d', n)
-local ring = max_messages and max_messages ~= ''
-local length = redis.call('XLEN', log)
-if not ring and length >= cap then
+if max_writes then
+  --- @include lib/answer
+  --- @include lib/minute
+  if count >= max_writes then return refuse('channel_write_rate_exceeded', 'retry_after_ms#', rest_ms()) end
+end
+-- How many there are is looked at in rings, and else only near the cap; every 32nd post finds out whether it is near (below).
+local NEAR = 1000
+local length = (max_messages or crowded or cap <= 2 * NEAR) and redis.call('XLEN', log) or 0
+if length >= cap and not max_messages then
+  --- @include lib/answer
   --- @include lib/trim
   drop_gone()
   if redis.call('XLEN', log) >= cap then return refuse('quota_exceeded', 'limit', 'messages_per_channel', 'value#', cap) end
 end
 
-redis.call('XADD', log, string.sub(id, 1, -4) .. '-' .. string.sub(id, -3), 'h', head, 'c', content, 'm', metadata)
+-- Unique and increasing within the channel, also when the clock stands still or a failover set it back: the log takes no number that is not
+-- above all it was ever given.
+local n = floor > now and math.min(floor, now + 60000000) or now
+local id = string.format('%d', n)
+local added = type(redis.pcall('XADD', log, 'NOMKSTREAM', id, 'h', head, 'c', content, 'm', metadata))
+if added == 'table' then -- an error: it was given that number, or a higher one
+  --- @include lib/last
+  n = last_number() + 1
+  id = int(n)
+end
+local no_log = added == 'boolean'
+if added ~= 'string' then redis.call('XADD', log, id, 'h', head, 'c', content, 'm', metadata) end
 if mode == 'claimable' then redis.call('ZADD', open, id, id) end
-redis.call('HSET', meta, 'last', id)
--- Another retention may have moved the deadline before there was a log.
-if length == 0 or deadline * 1000 < n + (ttl + retention) * 1.01 then
+if no_log or deadline * 1000 < n + (ttl + retention) * 1.01 then
   --- @include lib/deadline
   dies_by(n)
 end
-if limited and redis.call('INCR', writes) == 1 then redis.call('PEXPIRE', writes, 60000) end
-local over = ring and length + 1 - math.min(max_messages + 0, cap) or 0
+if max_writes then
+  --- @include lib/minute
+  count_one()
+end
+local over = max_messages and length + 1 - math.min(max_messages, cap) or 0
 if over > 0 then
   --- @include lib/trim
   drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64)))
 end
-if n % 16 == 0 then -- now and then: 64 out for 16 in is more than comes in
+if n % 32 == 0 then -- now and then: 64 out for 32 in is more than comes in
   --- @include lib/trim
+  --- @include lib/settings
   drop_gone()
   close_expired()
+  local near = redis.call('XLEN', log) > cap - NEAR
+  if near ~= crowded then
+    redis.call('HSET', meta, 'crowded', near and '1' or '0')
+    pack_settings()
+  end
 end
 if idem_ms > 0 then
+  --- @include lib/answer
   --- @include lib/once
   remember(id)
 end
-wake_up('one')
-return ok('posted', n, ttl, mode)
+-- What lib/wake and lib/answer do, without functions: each that a script makes costs Redis about as much as a call.
+redis.pcall('SPUBLISH', wake, 'one')
+return { 'posted', now, n, ttl }

@@ -33,13 +33,14 @@ local facts, reused = seen()
 if reused then return reused end
 if facts then return ok('replayed') end
 --- @include lib/message
---- @include lib/deadline
 local poster = string.match(entry[2][2], '^[^\31]*')
-if key ~= poster and key ~= owner then return refuse('forbidden') end
+if key ~= poster and key ~= redis.call('HGET', meta, 'owner') then return refuse('forbidden') end
 if record and (record.state == 'd' or held(record)) then return refuse('message_claimed') end
 
 redis.call('ZADD', retracted, int(n), int(n))
-if redis.call('ZCARD', retracted) == 1 then dies_with_channel(retracted) end
+local gone = redis.call('ZRANGEBYSCORE', retracted, '-inf', int(gone_by), 'LIMIT', 0, 64)
+if #gone > 0 then redis.call('ZREM', retracted, unpack(gone)) end
+redis.call('PEXPIREAT', retracted, int((math.max(n, now) + ttl + retention) / 1000))
 redis.call('HDEL', claims, int(n))
 redis.call('XDEL', log, sid(n))
 redis.call('ZREM', open, int(n))

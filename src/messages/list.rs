@@ -68,7 +68,7 @@ pub struct Read {
     pub page: MessagePage,
     /// Grows when access to the channel changes.
     pub rev: u64,
-    /// The channel's newest message.
+    /// Of an empty page: the highest number given in the channel. Else zero.
     pub last: Micros,
     pub now: Micros,
     /// When the earliest lease ends.
@@ -152,7 +152,7 @@ async fn lift(app: &App, key: &str, channel: &ChannelId, cursor: Micros) -> Resu
     scripts::MESSAGE_LIFT.on(&slot).arg("key", key).int("cursor", cursor.0).may_send_again(true).run(&app.redis).await
 }
 
-/// Values: ttl µs, rev, mode, last, next lease end, entries, records, more, and for claimed ones how far was looked.
+/// Values: ttl µs, rev, mode, highest number, next lease end, entries, records, more, and for claimed ones how far was looked.
 fn decode(channel: &ChannelId, ask: &Ask, reply: &Reply, gap: bool) -> Result<Read> {
     let (ttl, now) = (reply.uint(0)?, reply.now());
     let found = pairs(reply, 5)?;

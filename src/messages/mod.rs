@@ -127,8 +127,8 @@ impl Stored {
     pub fn parse(entry: &Value) -> Option<Self> {
         let Value::Array(parts) = entry else { return None };
         let [id, Value::Array(fields)] = parts.as_slice() else { return None };
-        let (ms, us) = text_of(id)?.split_once('-').and_then(|(ms, us)| Some((ms.parse::<u64>().ok()?, us.parse::<u64>().ok()?)))?;
-        let mut stored = Self { micros: Micros(ms * 1000 + us), head: Head::default(), content: String::new(), metadata: String::new() };
+        let micros = Micros(text_of(id)?.strip_suffix("-0")?.parse().ok()?);
+        let mut stored = Self { micros, head: Head::default(), content: String::new(), metadata: String::new() };
         for pair in fields.chunks_exact(2) {
             let value = text_of(&pair[1])?;
             match text_of(&pair[0])?.as_str() {

@@ -27,7 +27,7 @@ const fn key(name: &'static str, suffix: &'static str, kind: &'static str, life:
 
 /// Keys of one channel; hash tag = channel id.
 pub static CHANNEL: &[KeyDef] = &[
-    key("meta", "meta", "hash", "until the channel is deleted", "the channel record, and `last`: the number of its newest message"),
+    key("meta", "meta", "hash", "until the channel is deleted", "the channel record; in `settings` what scripts need of it, packed"),
     key(
         "members",
         "members",
@@ -40,13 +40,12 @@ pub static CHANNEL: &[KeyDef] = &[
         "log",
         "stream",
         "the channel's deadline: newest message + ttl + retention",
-        "messages, the part that never changes: content, metadata, who posted",
+        "messages, the part that never changes: content, metadata, who posted; and the highest number given",
     ),
     key("open", "open", "zset", "the channel's deadline", "claimable messages that nobody holds, oldest first"),
     key("claims", "claims", "hash", "the channel's deadline", "the part of a message that changes, once claimed, acked or retracted"),
     key("leases", "leases", "zset", "the channel's deadline", "running leases by their end: an index, the record in `claims` decides"),
-    key("retracted", "retracted", "zset", "the channel's deadline", "numbers of retracted messages"),
-    key("writes", "writes", "string", "60 s", "messages of the running minute, where the channel has max_writes_per_minute"),
+    key("retracted", "retracted", "zset", "newest retraction + ttl + retention", "numbers of retracted messages"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
     key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiters; carries nothing but how many to wake"),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),

@@ -18,6 +18,12 @@ use crate::error::{ApiError, Code};
 /// The line that reads the clock: Redis' own, once. Script tests put a time of theirs in its place.
 pub const CLOCK: &str = "local now; do local t = redis.call('TIME'); now = t[1] * 1000000 + t[2] end";
 
+/// What an idempotent write takes, behind all else: the key of its first answer, how long that lives, what it is for. A request without
+/// idempotency sends none of them, since each costs Redis time.
+const IDEM: &str = "idem";
+const IDEM_MS: &str = "idem_ms";
+const BODY: &str = "body";
+
 /// A script known by its name; parsed once.
 pub struct Script {
     name: &'static str,
@@ -32,6 +38,8 @@ pub struct Parsed {
     args: Vec<String>,
     /// Whether further arguments follow the named ones (the local `rest`).
     rest: bool,
+    /// Whether the last key and the last two arguments are left out without idempotency. Not where further arguments follow them.
+    may_omit_once: bool,
     oks: Vec<String>,
     refusals: Vec<Code>,
     text: String,
@@ -85,6 +93,12 @@ impl Parsed {
         &self.args
     }
 
+    /// How many of the keys and of the arguments are sent, the first ones of each, where the first answer is kept so long.
+    pub fn sent(&self, idem_ms: Option<&[u8]>) -> (usize, usize) {
+        let omitted = self.may_omit_once && idem_ms == Some(b"0");
+        if omitted { (self.keys.len() - 1, self.args.len() - 2) } else { (self.keys.len(), self.args.len()) }
+    }
+
     pub fn oks(&self) -> &[String] {
         &self.oks
     }
@@ -111,7 +125,8 @@ impl Parsed {
                 "@arg" => {
                     args.push(word.to_owned());
                     if words.next() == Some("int") {
-                        numbers += &format!("{word} = tonumber({word}) ");
+                        let given = if word == IDEM_MS { "(idem_ms or 0)" } else { word };
+                        numbers += &format!("{word} = {given} + 0 ");
                     }
                 }
                 "@rest" => {
@@ -124,6 +139,7 @@ impl Parsed {
                 _ => {}
             }
         }
+        let is_once = ends_with_once(&keys, &args)?;
         let locals = locals(&keys, &args, rest) + &numbers;
         let shebang = if flags.is_empty() { "#!lua".to_owned() } else { format!("#!lua flags={flags}") };
         let mut text = format!("{shebang}\n{locals}\n{CLOCK}\n");
@@ -131,7 +147,7 @@ impl Parsed {
         let mut included = Vec::new();
         expand(name, source, &mut text, &mut lines, &mut included)?;
         let sha = deadpool_redis::redis::Script::new(&text).get_hash().to_owned();
-        Ok(Self { keys, args, rest, oks, refusals, text, sha, lines })
+        Ok(Self { keys, args, rest, may_omit_once: is_once && !rest, oks, refusals, text, sha, lines })
     }
 
     /// Puts `lua/file:line` in the place of Redis' own line numbers.
@@ -156,6 +172,17 @@ fn text_of(name: &str, built_in: &'static str) -> Cow<'static, str> {
     #[cfg(not(debug_assertions))]
     let _ = name;
     Cow::Borrowed(built_in)
+}
+
+/// Whether the header takes what an idempotent write takes.
+fn ends_with_once(keys: &[&KeyDef], args: &[String]) -> Result<bool, String> {
+    let key = keys.iter().position(|k| k.name == IDEM);
+    let arg = args.iter().position(|a| a == IDEM_MS);
+    match (key, arg) {
+        (None, None) => Ok(false),
+        (Some(k), Some(a)) if k + 1 == keys.len() && a + 2 == args.len() && args[a + 1] == BODY => Ok(true),
+        _ => Err(format!("@key {IDEM} comes after the other keys, @arg {IDEM_MS} and {BODY} after the other arguments")),
+    }
 }
 
 /// The first line of a script: what the header names, as locals.
@@ -312,8 +339,9 @@ impl<'a> Call<'a> {
         if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().any(|k| k.name == *n)) {
             return Err(wrong(unknown));
         }
-        let mut keys = Keys { text: String::with_capacity(parsed.keys.len() * 48), ends: Vec::with_capacity(parsed.keys.len()) };
-        for &key in &parsed.keys {
+        let sent = parsed.sent(self.idem_ms()).0;
+        let mut keys = Keys { text: String::with_capacity(sent * 48), ends: Vec::with_capacity(sent) };
+        for &key in &parsed.keys[..sent] {
             let parameter = self.parameters.iter().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_ref());
             self.slot.write_key(key, parameter, &mut keys.text).ok_or_else(|| wrong(key.name))?;
             keys.ends.push(keys.text.len());
@@ -321,13 +349,16 @@ impl<'a> Call<'a> {
         Ok(keys)
     }
 
+    fn idem_ms(&self) -> Option<&[u8]> {
+        self.args.iter().find(|(name, _)| *name == IDEM_MS).map(|(_, value)| value.as_ref())
+    }
+
     fn args(&self, parsed: &Parsed) -> Result<Vec<&[u8]>, ApiError> {
         let wrong = |what: String| ApiError::internal(format!("lua/{}.lua: {what}", self.script.name));
         if self.args.len() != parsed.args.len() || (!parsed.rest && !self.rest.is_empty()) {
             return Err(wrong(format!("takes {:?}, was given {:?}", parsed.args, self.args.iter().map(|a| a.0).collect::<Vec<_>>())));
         }
-        parsed
-            .args
+        parsed.args[..parsed.sent(self.idem_ms()).1]
             .iter()
             .map(|name| {
                 self.args

@@ -68,13 +68,17 @@ pieces! {
     "lib/answer",
     "lib/channel",
     "lib/deadline",
+    "lib/fields",
+    "lib/last",
     "lib/message",
+    "lib/minute",
     "lib/number",
     "lib/once",
     "lib/owner",
     "lib/page",
     "lib/reclaim",
     "lib/record",
+    "lib/settings",
     "lib/trim",
     "lib/wake",
 }
@@ -98,5 +102,14 @@ mod tests {
     #[test]
     fn every_header_fits_the_program() {
         super::check().expect("all scripts parse");
+    }
+
+    #[test]
+    fn a_write_without_idempotency_sends_neither_the_key_of_its_answer_nor_what_it_is_for() {
+        let sent = |script: &'static super::Script, idem_ms: &str| script.parsed().expect("it parses").sent(Some(idem_ms.as_bytes()));
+        let (keys, args) = sent(&super::MESSAGE_POST, "86400000");
+        assert_eq!(sent(&super::MESSAGE_POST, "0"), (keys - 1, args - 2));
+        // Its further arguments stand behind them.
+        assert_eq!(sent(&super::CHANNEL_CREATE, "0"), sent(&super::CHANNEL_CREATE, "86400000"));
     }
 }

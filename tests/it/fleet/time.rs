@@ -95,7 +95,9 @@ async fn numbers_stay_unique_and_increasing_when_the_clock_stands_still_or_went_
     // Its Redis was ten seconds ahead when the newest message was posted.
     let ahead = Timestamp::now() + SignedDuration::from_secs(10);
     let last = ahead.as_microsecond();
-    fleet.redis().run::<i64>(&["HSET", &key(&fleet, &channel, "meta"), "last", &last.to_string()]);
+    let log = key(&fleet, &channel, "log");
+    let newest: String = fleet.redis().run(&["XADD", &log, &last.to_string(), "h", ""]);
+    fleet.redis().run::<()>(&["XDEL", &log, &newest]);
     let posts = futures::future::join_all((0..20).map(|i| post(&agent, &channel, if i % 2 == 0 { "even" } else { "odd" }))).await;
     let mut numbers: Vec<_> = posts.iter().map(|m| time(m).as_microsecond()).collect();
     numbers.sort_unstable();

@@ -185,7 +185,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "ended leases are not returned",
-        edits: &[edit("lib/reclaim", "redis.call('ZADD', open, m, m)", "")],
+        edits: &[edit("lib/reclaim", "redis.call('ZADD', open, unpack(opened))", "")],
         noticed_by: AllIsDone,
     },
     Mutation {
@@ -194,13 +194,16 @@ const MUTATIONS: &[Mutation] = &[
         noticed_by: OneHolder,
     },
     Mutation {
-        what: "post takes the millisecond for the time",
-        edits: &[edit("messages/post", "math.max(now, last + 1, math.min(floor, now + 60000000))", "now - now % 1000")],
+        what: "post takes the millisecond for the time, and no higher number where that is taken",
+        edits: &[
+            edit("messages/post", "floor > now and math.min(floor, now + 60000000) or now", "now - now % 1000"),
+            edit("messages/post", "n = last_number() + 1", "n = last_number()"),
+        ],
         noticed_by: NothingFails,
     },
     Mutation {
         what: "post does not write the message",
-        edits: &[edit("messages/post", "redis.call('XADD', log,", "local _ = (n % 8 > 0 and redis.call or tostring)('XADD', log,")],
+        edits: &[edit("messages/post", "type(redis.pcall('XADD'", "type((n % 8 > 0 and redis.pcall or tostring)('XADD'")],
         noticed_by: AckedIsKept,
     },
     Mutation {
@@ -213,9 +216,9 @@ const MUTATIONS: &[Mutation] = &[
         what: "post appends the message twice",
         edits: &[edit(
             "messages/post",
-            "redis.call('HSET', meta, 'last', id)\n",
-            "redis.call('XADD', log, string.format('%d-%d', (n + 1) / 1000, (n + 1) % 1000), 'h', head, 'c', content, 'm', metadata)\n\
-             redis.call('HSET', meta, 'last', string.format('%d', n + 1))\n",
+            "if mode == 'claimable' then redis",
+            "redis.call('XADD', log, string.format('%d', n + 1), 'h', head, 'c', content, 'm', metadata)\n\
+             if mode == 'claimable' then redis",
         )],
         noticed_by: OneEffectPerRequest,
     },
@@ -225,9 +228,7 @@ const MUTATIONS: &[Mutation] = &[
             "messages/post",
             "if reused then return reused end\n",
             "if reused then\n\
-               local x = math.max(now, last + 1)\n\
-               redis.call('XADD', log, string.format('%d-%d', x / 1000, x % 1000), 'h', head, 'c', content, 'm', metadata)\n\
-               redis.call('HSET', meta, 'last', string.format('%d', x))\n\
+               redis.call('XADD', log, string.format('%d', now), 'h', head, 'c', content, 'm', metadata)\n\
                return reused\n\
              end\n",
         )],
@@ -235,7 +236,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "trimming takes what is not gone",
-        edits: &[edit("messages/post", "if n % 16 == 0 then", "if n % 16 == 0 then gone_by = now - 300000")],
+        edits: &[edit("messages/post", "if n % 32 == 0 then", "if n % 32 == 0 then gone_by = now - 300000")],
         noticed_by: AckedIsKept,
     },
     Mutation {
@@ -277,7 +278,14 @@ const MUTATIONS: &[Mutation] = &[
         )],
         noticed_by: ReadersSeeAll,
     },
-    Mutation { what: "nobody is woken", edits: &[edit("lib/wake", "redis.pcall('SPUBLISH', wake, whom)", "")], noticed_by: WokenInTime },
+    Mutation {
+        what: "nobody is woken",
+        edits: &[
+            edit("lib/wake", "redis.pcall('SPUBLISH', wake, whom)", ""),
+            edit("messages/post", "redis.pcall('SPUBLISH', wake, 'one')\n", ""),
+        ],
+        noticed_by: WokenInTime,
+    },
 ];
 
 /// A directory like `lua/` with the edits made in it.

@@ -35,7 +35,7 @@ pub fn answers_alias_add(b: &Bench) {
     add("a").run().no("channel_not_found");
     b.channel(&[("access", "restricted")]);
     add("a").with("key", STRANGER).run().no("channel_access_denied");
-    b.run::<()>(&["HSET", &b.key("meta"), "access", "open"]);
+    b.set("access", "open");
     add("a").with("key", STRANGER).run().no("forbidden");
     add("").run().ok("allowed").wrote_nothing();
     add("a").once("r").run().ok("added");
@@ -68,7 +68,7 @@ pub fn answers_alias_drop(b: &Bench) {
 fn a_retried_request_keeps_the_channel_of_its_first_try() {
     on_both(|b| {
         b.active_key();
-        let take = |id: &str| b.ask("channels/name_take").with("id", id).with("pin_ms", 1000);
+        let take = |id: &str| b.ask("channels/name_take").with("id", id).with("pin_ms", 60_000);
         take(CHANNEL).on("pin", "r1").run().ok("taken");
         b.ask("channels/name_drop").run().ok("dropped");
         assert_eq!(take(ANOTHER).on("pin", "r1").run().ok("bound").wrote_nothing().text(0), CHANNEL);
@@ -84,7 +84,7 @@ fn a_retried_request_keeps_the_channel_of_its_first_try() {
 fn a_name_is_taken_from_a_channel_that_is_known_to_be_gone_and_counts_once() {
     on_both(|b| {
         b.active_key();
-        let take = || b.ask("channels/name_take").with("cap", 1).with("pin_ms", 1000);
+        let take = || b.ask("channels/name_take").with("cap", 1).with("pin_ms", 60_000);
         take().run().ok("taken");
         assert_eq!(take().with("id", ANOTHER).with("instead_of", CHANNEL).run().ok("taken").text(0), ANOTHER);
         let bound = take().with("id", THIRD).with("instead_of", CHANNEL).run().ok("bound").wrote_nothing();
@@ -100,12 +100,12 @@ fn a_name_is_taken_from_a_channel_that_is_known_to_be_gone_and_counts_once() {
 fn a_read_with_a_pin_goes_to_the_channel_that_the_first_try_went_to() {
     on_both(|b| {
         b.active_key();
-        let read = || b.ask("channels/name_read").with("found", ANOTHER).with("pin_ms", 1000);
+        let read = || b.ask("channels/name_read").with("found", ANOTHER).with("pin_ms", 60_000);
         assert_eq!(read().run().ok("bound").text(0), ANOTHER);
         b.ask("channels/name_take").run().ok("taken");
         assert_eq!(read().run().ok("bound").wrote_nothing().text(0), ANOTHER);
         assert_eq!(read().on("pin", "r2").run().ok("bound").text(0), CHANNEL, "an own name comes before an alias");
-        let nothing = b.ask("channels/name_read").with("name", "nowhere").on("pin", "r3").with("pin_ms", 1000);
+        let nothing = b.ask("channels/name_read").with("name", "nowhere").on("pin", "r3").with("pin_ms", 60_000);
         assert_eq!(nothing.run().ok("bound").wrote_nothing().text(0), "", "nothing is pinned to nothing");
     });
 }

@@ -43,7 +43,7 @@ pub fn answers_update(b: &Bench) {
     update().once("r").with("body", "another").run().no("idempotency_key_reused");
     b.post();
     b.ask("channels/update").rest("mode", "broadcast").run().no("channel_not_empty");
-    b.run::<()>(&["HSET", &b.key("meta"), "access", "restricted"]);
+    b.set("access", "restricted");
     update().with("key", STRANGER).run().no("channel_access_denied");
 }
 
@@ -52,7 +52,8 @@ pub fn answers_delete(b: &Bench) {
     delete().run().no("channel_not_found");
     b.channel(&[("access", "restricted")]);
     delete().with("key", STRANGER).run().no("channel_access_denied");
-    b.run::<()>(&["HSET", &b.key("meta"), "access", "open", "aliases", "one\u{1f}two\u{1f}"]);
+    b.set("access", "open");
+    b.set("aliases", "one\u{1f}two\u{1f}");
     delete().with("key", STRANGER).run().no("forbidden");
     let deleted = delete().once("r").run().ok("deleted").woke(&["all"]);
     assert_eq!((deleted.text(0), deleted.text(1)), ("tasks".into(), "one\u{1f}two\u{1f}".into()));
@@ -66,8 +67,9 @@ fn creation_writes_the_record_and_its_owner_as_a_member() {
     on_both(|b| {
         let made = b.ask("channels/create").rest("name", "tasks").rest("ttl", "300").rest("retention", "600").run().ok("created");
         let expected = format!(
-            "{} hash kept\n  {OWNER} = {START}\u{1f}\n{} hash kept\n  access = open\n  created = {START}\n  deadline = 0\n  last = 0\n  \
-             mode = claimable\n  name = tasks\n  owner = {OWNER}\n  retention = 600\n  rev = 1\n  ttl = 300\n  updated = {START}\n",
+            "{} hash kept\n  {OWNER} = {START}\u{1f}\n{} hash kept\n  access = open\n  created = {START}\n  deadline = 0\n  \
+             mode = claimable\n  name = tasks\n  owner = {OWNER}\n  retention = 600\n  rev = 1\n  \
+             settings = \\xa9claimable\\xc2\\xcd\\x01,\\xcd\\x02X\\x01\\x00\\xc2\\xc0\\xc0\\xc2\n  ttl = 300\n  updated = {START}\n",
             b.key("members"),
             b.key("meta")
         );
@@ -136,6 +138,28 @@ fn another_retention_before_the_first_post_leaves_no_log_without_an_end() {
         b.channel(&[]);
         b.ask("channels/update").rest("retention", "700").run().ok("updated");
         b.post(); // the runner looks for keys without an expiry
+    });
+}
+
+#[test]
+fn another_retention_leaves_time_for_numbers_that_lie_ahead() {
+    on_both(|b| {
+        b.channel(&[]);
+        let ahead = b.ask("messages/post").with("floor", START + 60 * SECOND).run().ok("posted").int(0);
+        b.ask("channels/update").rest("retention", "60").run().ok("updated");
+        assert_eq!(b.deadline(), ahead / 1000 + (TTL + 60) * 1020 + 60_000);
+    });
+}
+
+#[test]
+fn the_packed_settings_are_not_shown() {
+    on_both(|b| {
+        b.channel(&[]);
+        let update = || b.ask("channels/update").rest("paused", "1").once("r").run();
+        for shown in [b.ask("channels/read").run().ok("channel"), update().ok("updated"), update().ok("replayed")] {
+            let fields = shown.texts(0);
+            assert!(fields.chunks(2).all(|f| f[0] != "settings") && fields.len() >= 20, "{fields:?}");
+        }
     });
 }
 

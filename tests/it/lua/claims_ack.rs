@@ -24,7 +24,7 @@ pub fn answers(b: &Bench) {
     ack().run().ok("already_acknowledged").wrote_nothing();
     ack().with("secret", "s1").run().ok("already_acknowledged").wrote_nothing();
 
-    b.run::<()>(&["HSET", &b.key("meta"), "mode", "broadcast"]);
+    b.set("mode", "broadcast");
     let acks = format!("{OTHER_ACTOR}\u{1f}1\u{1f}x\u{1f}").repeat(1000);
     b.run::<()>(&["HSET", &b.key("claims"), &n.to_string(), &format!("b\u{1f}0\u{1f}0\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}0\u{1f}0\u{1f}{acks}")]);
     ack().run().no("too_many_acks");

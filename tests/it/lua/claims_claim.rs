@@ -8,9 +8,10 @@ pub fn answers(b: &Bench) {
     b.ask(CLAIM).run().no("channel_not_found");
     b.channel(&[("access", "restricted")]);
     b.ask(CLAIM).with("key", STRANGER).run().no("channel_access_denied");
-    b.run::<()>(&["HSET", &b.key("meta"), "mode", "broadcast"]);
+    b.set("mode", "broadcast");
     b.ask(CLAIM).run().no("channel_not_claimable");
-    b.run::<()>(&["HSET", &b.key("meta"), "mode", "claimable", "access", "open"]);
+    b.set("mode", "claimable");
+    b.set("access", "open");
     b.ask(CLAIM).with("n", b.now()).run().no("message_not_found");
 
     let n = b.post();

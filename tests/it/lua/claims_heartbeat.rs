@@ -16,7 +16,7 @@ pub fn answers(b: &Bench) {
     let replayed = beat().once("r").run().ok("replayed").wrote_nothing();
     assert_eq!(replayed.int(3), first.lease_until.expect("a lease").0, "the lease end of the first answer");
     beat().once("r").with("body", "another").run().no("idempotency_key_reused");
-    b.run::<()>(&["HSET", &b.key("meta"), "access", "restricted"]);
+    b.set("access", "restricted");
     beat().with("key", STRANGER).run().no("channel_access_denied");
     b.at(n + TTL * SECOND - 1);
     beat().run().ok("extended");

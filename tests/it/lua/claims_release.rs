@@ -8,9 +8,9 @@ pub fn answers(b: &Bench) {
     b.ask(RELEASE).run().no("channel_not_found");
     b.channel(&[("access", "restricted")]);
     b.ask(RELEASE).with("key", STRANGER).run().no("channel_access_denied");
-    b.run::<()>(&["HSET", &b.key("meta"), "mode", "broadcast"]);
+    b.set("mode", "broadcast");
     b.ask(RELEASE).run().no("channel_not_claimable");
-    b.run::<()>(&["HSET", &b.key("meta"), "mode", "claimable"]);
+    b.set("mode", "claimable");
     b.ask(RELEASE).with("n", b.now()).with("secret", "").run().no("message_not_found");
     let n = b.post();
     let release = || b.ask(RELEASE).with("n", n).with("secret", "");

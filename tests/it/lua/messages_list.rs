@@ -12,10 +12,23 @@ pub fn answers(b: &Bench) {
     b.claim(n, 5000);
     // An empty key is the replica, reading for waiters that it has checked.
     let page = b.ask(LIST).with("key", "").run().ok("page").wrote_nothing();
-    assert_eq!((page.int(0), page.int(1), page.text(2), page.int(3)), (TTL * SECOND, 1, "claimable".into(), n));
+    assert_eq!((page.int(0), page.int(1), page.text(2), page.int(3)), (TTL * SECOND, 1, "claimable".into(), 0));
     assert_eq!((page.int(4), page.numbers(5), page.int(7)), (b.now() + 5 * SECOND, vec![n], 0));
     assert!(page.texts(6)[0].starts_with("h\u{1f}1\u{1f}"));
     b.ask(LIST).with("cursor", b.now() + SECOND).run().ok("ahead").wrote_nothing();
+}
+
+#[test]
+fn an_empty_page_says_the_highest_number_given_also_when_that_message_is_gone() {
+    on_both(|b| {
+        b.channel(&[]);
+        let highest = |cursor: u64| b.ask(LIST).with("cursor", cursor).run().ok("page").wrote_nothing().int(3);
+        assert_eq!(highest(0), 0);
+        let [first, second] = [b.post(), b.post()];
+        assert_eq!((highest(second), highest(first)), (second, 0), "of a page that shows something it says nothing");
+        b.ask("messages/retract").with("n", second).run().ok("retracted");
+        assert_eq!(highest(first), second);
+    });
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn held_and_acked_are_claimed_and_an_ended_lease_is_not() {
         assert_eq!(b.listed(LIST), [held]);
         b.pass(1);
         assert_eq!(b.listed(LIST), [0; 0]);
-        b.run::<()>(&["HSET", &b.key("meta"), "mode", "broadcast"]);
+        b.set("mode", "broadcast");
         assert_eq!(b.listed(LIST), [0; 0]);
     });
 }

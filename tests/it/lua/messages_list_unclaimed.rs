@@ -11,7 +11,7 @@ pub fn answers(b: &Bench) {
     let (held, open) = (b.post(), b.post());
     b.claim(held, 5000);
     let page = b.ask(LIST).run().ok("page").wrote_nothing();
-    assert_eq!((page.int(3), page.int(4), page.numbers(5), page.texts(6)), (open, b.now() + 5 * SECOND, vec![open], vec![String::new()]));
+    assert_eq!((page.int(3), page.int(4), page.numbers(5), page.texts(6)), (0, b.now() + 5 * SECOND, vec![open], vec![String::new()]));
     b.ask(LIST).with("cursor", b.now() + SECOND).run().ok("ahead").wrote_nothing();
 }
 
@@ -36,7 +36,7 @@ fn an_ended_lease_counts_as_unclaimed_and_acked_or_expired_does_not() {
 }
 
 #[test]
-fn at_most_64_ended_leases_are_returned_in_one_call_and_the_rest_by_the_next() {
+fn at_most_32_ended_leases_are_returned_in_one_call_and_the_rest_by_the_next() {
     on_both(|b| {
         b.channel(&[]);
         let all = b.post_many(100);
@@ -45,7 +45,7 @@ fn at_most_64_ended_leases_are_returned_in_one_call_and_the_rest_by_the_next() {
         }
         b.pass(5 * SECOND);
         let list = || b.ask(LIST).with("limit", 100).run().ok("page").numbers(5).len();
-        assert_eq!((list(), list()), (64, 100));
+        assert_eq!([list(), list(), list(), list()], [32, 64, 96, 100]);
         assert!(b.zset("leases").is_empty());
     });
 }

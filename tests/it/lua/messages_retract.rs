@@ -1,6 +1,6 @@
 //! lua/messages/retract.lua
 
-use crate::support::script::{Bench, CONTENT, OWNER, RETENTION, SECOND, STRANGER, TTL, on_both};
+use crate::support::script::{Bench, CONTENT, OWNER, RETENTION, SECOND, START, STRANGER, TTL, on_both};
 
 const RETRACT: &str = "messages/retract";
 
@@ -8,7 +8,7 @@ pub fn answers(b: &Bench) {
     b.ask(RETRACT).run().no("channel_not_found");
     b.channel(&[("access", "restricted")]);
     b.ask(RETRACT).with("key", STRANGER).run().no("channel_access_denied");
-    b.run::<()>(&["HSET", &b.key("meta"), "access", "open"]);
+    b.set("access", "open");
     b.ask(RETRACT).with("n", b.now()).run().no("message_not_found");
     let (n, held) = (b.post(), b.post());
     b.ask(RETRACT).with("n", n).with("key", STRANGER).run().no("forbidden");
@@ -38,6 +38,27 @@ fn nothing_but_its_number_is_left_of_a_retracted_message() {
         assert!(b.zset("open").is_empty() && b.zset("leases").is_empty() && b.claimed().is_empty() && b.log().is_empty());
         b.ask("claims/claim").with("n", n).run().no("message_not_found");
         b.ask("claims/next").run().ok("empty");
+    });
+}
+
+#[test]
+fn numbers_of_the_retracted_go_64_at_a_time_when_they_are_past_retention() {
+    on_both(|b| {
+        b.channel(&[]);
+        let old = b.post_many(70);
+        for n in &old {
+            b.ask(RETRACT).with("n", n).quietly().run().ok("retracted");
+        }
+        assert_eq!(b.zset("retracted"), old);
+        let dies = || b.run::<u64>(&["PEXPIRETIME", &b.key("retracted")]);
+        assert_eq!(dies(), (START + (TTL + RETENTION) * SECOND) / 1000);
+        b.at(old[69] + (TTL + RETENTION) * SECOND);
+        let young = [b.post(), b.post()];
+        b.ask(RETRACT).with("n", young[0]).run().ok("retracted");
+        assert_eq!(b.zset("retracted"), [&old[64..], &young[..1]].concat());
+        assert_eq!(dies(), (b.now() + (TTL + RETENTION) * SECOND) / 1000);
+        b.ask(RETRACT).with("n", young[1]).run().ok("retracted");
+        assert_eq!(b.zset("retracted"), young);
     });
 }
 

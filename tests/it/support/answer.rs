@@ -113,10 +113,9 @@ impl Answer {
     }
 }
 
-/// `<ms>-<µs>` of a stream entry as one number.
+/// The number of a stream entry: its id is `<number>-0`.
 pub fn number_of(entry: &Value) -> u64 {
     let Value::Array(parts) = entry else { panic!("no entry: {entry:?}") };
     let id = text_of(&parts[0]).expect("an id");
-    let (ms, us) = id.split_once('-').expect("a stream id");
-    ms.parse::<u64>().expect("a number") * 1000 + us.parse::<u64>().expect("a number")
+    id.strip_suffix("-0").expect("a stream id of ours").parse().expect("a number")
 }

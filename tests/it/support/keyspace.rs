@@ -61,9 +61,9 @@ fn contents(conn: &mut Connection, key: &str, kind: &str) -> Vec<String> {
     match kind {
         "string" => vec![query(conn, &["GET", key])],
         "hash" => {
-            let mut fields: Vec<(String, String)> = query(conn, &["HGETALL", key]);
+            let mut fields: Vec<(String, Vec<u8>)> = query(conn, &["HGETALL", key]);
             fields.sort();
-            fields.into_iter().map(|(field, value)| format!("{field} = {value}")).collect()
+            fields.into_iter().map(|(field, value)| format!("{field} = {}", text_or_bytes(value))).collect()
         }
         "zset" => {
             let members: Vec<(String, String)> = query(conn, &["ZRANGE", key, "0", "-1", "WITHSCORES"]);
@@ -83,6 +83,10 @@ fn contents(conn: &mut Connection, key: &str, kind: &str) -> Vec<String> {
     }
 }
 
+fn text_or_bytes(value: Vec<u8>) -> String {
+    String::from_utf8(value).unwrap_or_else(|e| e.into_bytes().escape_ascii().to_string())
+}
+
 fn stream_line(id: &str, fields: &[(String, String)]) -> String {
     fields.iter().fold(id.to_owned(), |line, (field, value)| format!("{line} {field}={value}"))
 }
@@ -93,6 +97,15 @@ pub fn field(server: &RedisServer, key: &str, field: &str) -> Option<String> {
         Value::Nil => None,
         value => Some(deadpool_redis::redis::from_redis_value(value).expect("a hash holds text")),
     }
+}
+
+/// The piece of the scripts that packs the settings of a channel, with `meta` in its place.
+pub const SETTINGS: &str = concat!("local meta = KEYS[1]\n", include_str!("../../../lua/lib/settings.lua"));
+
+/// Changes a field of a channel's record behind the back of the service, as it would have been written.
+pub fn set_of_channel(server: &RedisServer, meta: &str, field: &str, value: &str) {
+    let change = format!("{SETTINGS} redis.call('HSET', meta, ARGV[1], ARGV[2]) pack_settings()");
+    server.run::<()>(&["EVAL", &change, "1", meta, field, value]);
 }
 
 fn query<T: deadpool_redis::redis::FromRedisValue>(conn: &mut Connection, words: &[&str]) -> T {

@@ -14,11 +14,11 @@ use backchannel::store::scripts::ALL;
 use deadpool_redis::redis::{Connection, FromRedisValue, RedisError, Value, cmd};
 
 use super::answer::{Answer, number_of};
-use super::keyspace::{dump, keys};
+use super::keyspace::{SETTINGS, dump, keys, set_of_channel};
 use super::redis::RedisServer;
 
 /// Where the set clock begins: in 2096, so that nothing that a script lets expire at a time of this clock is gone by Redis' own.
-/// A multiple of 16: a post at this time trims.
+/// A multiple of 32: a post at this time trims.
 pub const START: u64 = 4_000_000_000_000_000;
 pub const SECOND: u64 = 1_000_000;
 
@@ -36,7 +36,7 @@ pub const RETENTION: u64 = 600;
 /// Key forms that may be kept without an expiry; each belongs to a record with an owner.
 const KEPT: &[&str] = &["meta", "members", "labels", "key:", "channels:", "actors:", "book", "closed", "target"];
 /// What dies together, at the deadline that `meta` names.
-const DIE_TOGETHER: &[&str] = &["log", "open", "claims", "leases", "retracted"];
+const DIE_TOGETHER: &[&str] = &["log", "open", "claims", "leases"];
 /// What `open`, `leases` and `claims` hold besides messages, so that they stand until the deadline. No test sees it but through the dump.
 const PLACEHOLDER: &str = "-";
 
@@ -49,7 +49,8 @@ for _, k in ipairs(KEYS) do declared[k] = true end
 local function checked(how) return function(command, ...)
   local given = { ... }
   local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
-  for i = 1, several and #given or 1 do
+  local first = command == 'XINFO' and 2 or 1
+  for i = first, several and #given or first do
     if not declared[given[i]] then error(command .. ' of a key that is not declared: ' .. tostring(given[i])) end
   end
   if command == 'SPUBLISH' then wakes[#wakes + 1] = given[2] end
@@ -141,6 +142,11 @@ impl Bench {
         ask.run().ok("created");
     }
 
+    /// Changes a field of the channel, as no script does.
+    pub fn set(&self, field: &str, value: &str) {
+        set_of_channel(&self.redis, &self.key("meta"), field, value);
+    }
+
     /// [`OWNER`] as an active key, without an actor.
     pub fn active_key(&self) {
         self.run::<()>(&["HSET", &self.key_of_owner(&format!("key:{OWNER}")), "active", "1", "label", "me"]);
@@ -224,6 +230,10 @@ impl Bench {
                 assert!(record.len() <= 256 && !record.contains(CONTENT), "{what}: {key} holds {record:?}");
             }
         }
+        if let Some(settings) = self.run::<Option<Vec<u8>>>(&["HGET", &self.key("meta"), "settings"]) {
+            let of_the_record: Vec<u8> = self.run(&["EVAL", &format!("{SETTINGS} return packed()"), "1", &self.key("meta")]);
+            assert_eq!(settings.escape_ascii().to_string(), of_the_record.escape_ascii().to_string(), "{what}: settings packed before");
+        }
         let deadline: Option<u64> = self.run(&["HGET", &self.key("meta"), "deadline"]);
         if deadline.is_some_and(|d| d > 0) {
             let hold: (Option<String>, Option<String>, Option<String>) = (
@@ -290,6 +300,15 @@ impl Ask<'_> {
         self
     }
 
+    /// As this key. A post says it in its head.
+    pub fn by(self, key: &str) -> Self {
+        if script(self.name).1.args().iter().any(|a| a == "key") {
+            self.with("key", key)
+        } else {
+            self.with("head", format!("{key}\u{1f}\u{1f}\u{1f}"))
+        }
+    }
+
     /// The parameter of a key whose form takes one.
     pub fn on(mut self, key: &'static str, parameter: &str) -> Self {
         self.parameters.push((key, parameter.to_owned()));
@@ -350,10 +369,20 @@ impl Ask<'_> {
         assert!(text.contains(CLOCK), "{} reads the clock where the bench sets it", self.name);
         let clock = BENCH_CLOCK
             .replace("local wakes", if text.contains("local rest = ") { "rest[#rest] = nil local wakes" } else { "local wakes" });
-        let text = format!("{}\nend\nlocal reply = script()\nreturn {{ reply, wakes }}", text.replace(CLOCK, &clock));
+        let text = format!(
+            "{}\nend\nlocal reply = script()\nreturn {{ reply, wakes }}",
+            text.replace(CLOCK, &clock).replace("= unpack(ARGV) ", "= unpack(ARGV, 1, #ARGV - 1) ")
+        );
+        let value_of = |arg: &str| {
+            let given = self.args.iter().rev().find(|(n, _)| *n == arg);
+            given.map_or_else(|| default_of(self.name, arg), |(_, v)| v.clone())
+        };
+        // As the replica does: what an idempotent write takes is sent with one only.
+        let idem_ms = parsed.args().iter().find(|a| *a == "idem_ms").map(|a| value_of(a));
+        let (keys, args) = parsed.sent(idem_ms.as_deref().map(str::as_bytes));
         let mut call = cmd("EVAL");
-        call.arg(text).arg(parsed.keys().count());
-        for key in parsed.keys() {
+        call.arg(text).arg(keys);
+        for key in parsed.keys().take(keys) {
             let given = self.parameters.iter().rev().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_str());
             let default = if matches!(key.name, "idem" | "pin") { "r1" } else { OWNER };
             let parameter = key.suffix.ends_with(':').then(|| given.unwrap_or(default));
@@ -361,9 +390,8 @@ impl Ask<'_> {
             slot.write_key(key, parameter, &mut name).expect("a key of the slot");
             call.arg(name);
         }
-        for arg in parsed.args() {
-            let given = self.args.iter().rev().find(|(n, _)| n == arg);
-            call.arg(given.map_or_else(|| default_of(self.name, arg), |(_, v)| v.clone()));
+        for arg in &parsed.args()[..args] {
+            call.arg(value_of(arg));
         }
         call.arg(&self.rest).arg(self.bench.now()).query(&mut *self.bench.conn.borrow_mut())
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::fleet::Fleet;
+use crate::support::keyspace::set_of_channel;
 use crate::support::wait::eventually;
 
 #[tokio::test]
@@ -55,7 +56,7 @@ async fn an_expired_message_is_refused_shown_in_the_history_and_gone_after_reten
 
     // Retention is counted in days; the record holds it in seconds.
     let meta = format!("{}{{{id}}}:meta", fleet.prefix());
-    fleet.redis().run::<i64>(&["HSET", &meta, "retention", "1"]);
+    set_of_channel(fleet.redis(), &meta, "retention", "1");
     eventually("they are past their retention", Duration::from_secs(20), || async { history().await.ok(200)["data"] == json!([]) }).await;
     for ask in uses() {
         ask.await.refused(404, "message_not_found");
@@ -68,8 +69,7 @@ async fn an_expired_message_is_refused_shown_in_the_history_and_gone_after_reten
         agent.post_message(&id, "x").await;
         let oldest: Vec<(String, Vec<String>)> = fleet.redis().run(&["XRANGE", &meta.replace(":meta", ":log"), "-", "+", "COUNT", "1"]);
         let number = |id: &str| id[id.len() - 16..].parse::<u64>().unwrap();
-        let (ms, us) = oldest[0].0.split_once('-').unwrap();
-        ms.parse::<u64>().unwrap() * 1000 + us.parse::<u64>().unwrap() > number(open_id)
+        oldest[0].0.strip_suffix("-0").unwrap().parse::<u64>().unwrap() > number(open_id)
     })
     .await;
     fleet.finish().await;

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::fleet::Fleet;
-use crate::support::keyspace;
+use crate::support::keyspace::{self, set_of_channel};
 
 #[tokio::test]
 async fn the_poster_and_the_owner_take_a_message_back_while_nobody_holds_it() {
@@ -50,7 +50,7 @@ async fn the_poster_and_the_owner_take_a_message_back_while_nobody_holds_it() {
     assert!(!keyspace::dump(fleet.redis(), &format!("{}*", fleet.prefix())).contains("plutonium"));
 
     // Once all has expired, it is in no history either.
-    fleet.redis().run::<i64>(&["HSET", &format!("{}{{{id}}}:meta", fleet.prefix()), "ttl", "0"]);
+    set_of_channel(fleet.redis(), &format!("{}{{{id}}}:meta", fleet.prefix()), "ttl", "0");
     let history = there.get(&format!("/v1/channels/{id}/history")).await.ok(200);
     let shown: Vec<_> = history["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
     assert_eq!(shown, [done.as_str(), held.as_str()]);
