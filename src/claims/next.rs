@@ -71,8 +71,8 @@ async fn hold(app: &App, caller: &Caller, ask: &Ask, until: Instant, mut got: Go
     let mut turn: Option<Turn> = None;
     loop {
         // A key that was revoked meanwhile gets nothing more.
-        caller.still_admitted(app).await?;
-        got = attempt(app, ask).await?;
+        Box::pin(caller.still_admitted(app)).await?;
+        got = Box::pin(attempt(app, ask)).await?;
         if !got.taken.is_empty() {
             if turn.is_none() {
                 place.pass_turn(); // there may be more where this came from

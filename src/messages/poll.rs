@@ -34,14 +34,14 @@ impl Wait {
 /// # Errors
 /// As [`list::read`]; also when access was lost meanwhile.
 pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wait: Wait) -> Result<MessagePage> {
-    let first = read(app, caller.key.as_str(), channel, &ask).await?;
+    // What is read and held is boxed, so that those who wait do not carry room for reads, nor those who are answered at once for a wait.
+    let first = Box::pin(read(app, caller.key.as_str(), channel, &ask)).await?;
     let Some(until) = wait.until.filter(|_| first.page.data.is_empty() && !first.page.gap) else { return Ok(first.page) };
     if !app.can_hold_another() {
         return Ok(first.page);
     }
     let _counted = app.metrics.wait_began();
     let began = Instant::now();
-    // Boxed, so that those who are answered at once do not carry room for a wait.
     let page = Box::pin(hold(app, caller, channel, ask, first, until)).await;
     let end = match &page {
         Ok(p) if p.data.is_empty() => "empty",
@@ -50,7 +50,7 @@ pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wai
     };
     app.metrics.wait_ended("list", end, began.elapsed());
     let page = page?;
-    caller.still_admitted(app).await?;
+    Box::pin(caller.still_admitted(app)).await?;
     Ok(page)
 }
 
@@ -65,10 +65,10 @@ async fn hold(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, first: 
     let mut shared = Ask { cursor: behind(&ask, first.last), limit: 100, sent: None, ..ask.clone() };
     let mut seen = place.seq();
     loop {
-        let read = shared_read(app, &place, channel, &shared, seen).await?;
+        let read = Box::pin(shared_read(app, &place, channel, &shared, seen)).await?;
         if read.rev != rev || read.page.gap {
             // Who may read has changed since this reader was checked, or the store lost something: it asks for itself.
-            let own = list::read(app, caller.key.as_str(), channel, &ask).await?;
+            let own = Box::pin(list::read(app, caller.key.as_str(), channel, &ask)).await?;
             rev = own.rev;
             if !own.page.data.is_empty() || own.page.gap {
                 return Ok(own.page);
@@ -76,7 +76,7 @@ async fn hold(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, first: 
             shared.cursor = behind(&ask, own.last);
         } else if !read.page.data.is_empty() {
             // The shared page has no limit and cursor of anyone; what is found is read once more only where they would differ.
-            return own_part(app, caller, channel, &ask, &read).await;
+            return Box::pin(own_part(app, caller, channel, &ask, &read)).await;
         }
         if let Some(end) = read.lease_ends.filter(|_| ask.status == Status::Unclaimed) {
             place.wake_after(Duration::from_micros(end.0.saturating_sub(read.now.0)));

@@ -211,7 +211,11 @@ const MUTATIONS: &[Mutation] = &[
         edits: &[edit("messages/post", "redis.call('ZADD', open, id, id)", "")],
         noticed_by: AllIsDone,
     },
-    Mutation { what: "post wakes nobody", edits: &[edit("messages/post", "wake_up('one')\n", "")], noticed_by: WokenInTime },
+    Mutation {
+        what: "post wakes nobody",
+        edits: &[edit("messages/post", "redis.pcall('SPUBLISH', wake, 'one')\n", "")],
+        noticed_by: WokenInTime,
+    },
     Mutation {
         what: "post appends the message twice",
         edits: &[edit(
