@@ -87,7 +87,15 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Answer> {
 pub async fn revoke(State(app): State<App>, caller: Caller) -> Result<Answer> {
     let slot = app.keys.key(&caller.key);
     let id = caller.key.as_str();
-    let done = scripts::KEY_REVOKE.on(&slot).key("record", id).key("channels", id).key("actors", id).arg("key", id).run(&app.redis).await;
+    let done = scripts::KEY_REVOKE
+        .on(&slot)
+        .key("record", id)
+        .key("channels", id)
+        .key("owned", id)
+        .key("actors", id)
+        .arg("key", id)
+        .run(&app.redis)
+        .await;
     tell_of_changed_key(&app, &caller.key).await; // also when the answer was lost: it may have happened
     done?;
     Answer::ok(&RevokedKey { key_id: id.to_owned(), revoked: true })
