@@ -90,9 +90,9 @@ async fn page(app: &App, caller: &Caller, owned: bool, mut before: Micros, limit
         let mut read = stream::iter(entries).map(async |(id, _)| (brief(app, caller, &id).await, id)).buffered(AT_ONCE);
         while let Some((channel, id)) = read.next().await {
             match channel? {
-                Some(channel) => data.push(channel),
-                None if owned => {} // its name was taken just now, or by a replica that died then
-                None => listing::leave(app, &id, Because::Hidden).await,
+                Some(channel) if owned || channel.discoverable => data.push(channel),
+                _ if owned => {} // its name was taken just now, or by a replica that died then
+                _ => listing::leave(app, &id, Because::Hidden).await,
             }
         }
         if data.len() == most || !more {

@@ -70,8 +70,14 @@ fn fields_of(id: &str) -> (Value, &'static [(&'static str, Kind)]) {
         "ackMessage" | "releaseMessage" => (json!({}), &[("actor", Name), ("lease_token", Id)]),
         "heartbeatLease" => (json!({}), &[("lease_seconds", Count)]),
         "createActor" => (json!({ "name": format!("made-{}", unique()) }), &[("name", Name), ("description", Text), ("metadata", Object)]),
-        "deleteChannel" | "deleteMessage" | "removeChannelMember" | "deleteChannelAlias" | "approveChannelAccessRequest"
-        | "denyChannelAccessRequest" | "createChannelInvitation" | "revokeChannelInvitation" => (json!({}), &[]),
+        "deleteChannel"
+        | "deleteMessage"
+        | "removeChannelMember"
+        | "deleteChannelAlias"
+        | "approveChannelAccessRequest"
+        | "denyChannelAccessRequest"
+        | "createChannelInvitation"
+        | "revokeChannelInvitation" => (json!({}), &[]),
         other => panic!("{other} reads a body and is not in this table"),
     }
 }
