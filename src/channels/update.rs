@@ -53,6 +53,7 @@ pub struct UpdateChannel {
     pub name: Option<String>,
     pub mode: Option<String>,
     pub access: Option<String>,
+    /// Stays as it is when access changes.
     pub discoverable: Option<bool>,
     pub description: Option<String>,
     #[schema(value_type = Option<Object>)]

@@ -29,15 +29,15 @@ async fn a_key_lists_its_own_channels_found_by_others_or_not() {
     assert_eq!(ids(&owned(&other, "").await), [theirs]);
 
     let page = owned(&owner, "limit=1").await;
-    assert_eq!(ids(&page), [second.clone()]);
+    assert_eq!(ids(&page), [second.as_str()]);
     let rest = owned(&owner, &format!("limit=1&cursor={}", page["next_cursor"].as_str().unwrap())).await;
-    assert_eq!(ids(&rest), [first.clone()]);
+    assert_eq!(ids(&rest), [first.as_str()]);
 
     // Renamed it is the same one, in its place; deleted it is gone; its name made again it is another.
     owner.patch(&format!("/v1/channels/{first}"), json!({ "name": "renamed" })).await.ok(200);
     assert_eq!(ids(&owned(&owner, "").await), [second.clone(), first.clone()]);
     owner.delete("/v1/channels/renamed").await.ok(204);
-    assert_eq!(ids(&owned(&owner, "").await), [second.clone()]);
+    assert_eq!(ids(&owned(&owner, "").await), [second.as_str()]);
     let again = owner.channel_with(json!({ "name": "renamed", "mode": "claimable" })).await;
     assert_eq!(ids(&owned(&owner, "").await), [again, second]);
     assert_eq!(ids(&owner.get("/v1/channels?owned=false").await.ok(200)).len(), 3, "what all find");
