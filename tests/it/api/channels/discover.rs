@@ -59,6 +59,10 @@ async fn the_list_follows_every_change_of_a_channel() {
     }
     other.patch(&format!("/v1/channels/{newer}"), json!({ "discoverable": false })).await.refused(403, "forbidden");
     other.patch(&format!("/v1/channels/{newer}"), json!({ "discoverable": true })).await.refused(403, "forbidden");
+    let quiet = owner.channel_with(json!({ "mode": "claimable", "discoverable": false })).await;
+    other.patch(&format!("/v1/channels/{quiet}"), json!({ "discoverable": true })).await.refused(403, "forbidden");
+    let listing = format!("{}{{discoverable}}:listing", fleet.prefix());
+    assert_eq!(fleet.redis().run::<Option<String>>(&["ZSCORE", &listing, &quiet]), None, "a stranger puts nothing on the list");
     patch(json!({ "discoverable": "yes" })).await.refused(422, "invalid_discoverable");
     // Created again it keeps its settings and its place.
     patch(json!({ "discoverable": false })).await.ok(200);

@@ -156,6 +156,8 @@ async fn a_member_leaves_by_itself_and_its_waiting_calls_end() {
         fleet.metric(1, "backchannel_waiters").await == Some(1.0)
     })
     .await;
+    // It reads once more after it has subscribed. Leaving before that read would make the test easier, never wrong.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(remove(&member.on(0), &id, &member.key_id).await.ok(200), json!({ "status": "removed" }));
     let told = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.expect("told at once").unwrap();
     told.refused(403, "channel_access_denied");
