@@ -17,6 +17,8 @@ const LABEL_HASH: usize = 16;
 const KEY_RANDOM: usize = 10;
 /// Digits of a message's number: microseconds since 1970, good until the year 2286.
 const MICROS_DIGITS: usize = 16;
+/// Characters of an invitation: 130 bits.
+const INVITATION_RANDOM: usize = 26;
 /// Characters of a lease token's secret: 130 bits.
 const LEASE_SECRET: usize = 26;
 /// Characters of an API key's secret: 200 bits.
@@ -35,6 +37,11 @@ fn random(n: usize) -> String {
     let mut bytes = [0u8; 64];
     rand::rng().fill_bytes(&mut bytes[..n]);
     bytes[..n].iter().map(|b| char::from(ALPHABET[usize::from(b & 31)])).collect()
+}
+
+/// Ten random characters, for a name that is to be one of its own.
+pub fn suffix() -> String {
+    random(KEY_RANDOM)
 }
 
 fn is_word(s: &str, len: usize) -> bool {
@@ -232,6 +239,51 @@ impl ActorId {
     }
 }
 
+/// `acr_` + the requesting key's 26 characters + 10 random ones: another one each time the key asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessRequestId(String);
+
+impl AccessRequestId {
+    /// A new id for a request of this key.
+    pub fn generate(requester: &KeyId) -> Self {
+        Self(format!("acr_{}{}", &requester.as_str()[4..], random(KEY_RANDOM)))
+    }
+
+    /// None unless the text is exactly such an id.
+    pub fn parse(s: &str) -> Option<Self> {
+        s.strip_prefix("acr_").filter(|r| is_word(r, LABEL_HASH + 2 * KEY_RANDOM)).map(|_| Self(s.to_owned()))
+    }
+
+    /// The key that asks.
+    pub fn requester(&self) -> KeyId {
+        KeyId(format!("bck_{}", &self.0[4..4 + LABEL_HASH + KEY_RANDOM]))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `inv_` + 26 random characters. It tells nothing of its channel, and cannot be guessed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvitationId(String);
+
+impl InvitationId {
+    /// A new random id.
+    pub fn generate() -> Self {
+        Self(format!("inv_{}", random(INVITATION_RANDOM)))
+    }
+
+    /// None unless the text is exactly an invitation id.
+    pub fn parse(s: &str) -> Option<Self> {
+        s.strip_prefix("inv_").filter(|r| is_word(r, INVITATION_RANDOM)).map(|_| Self(s.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A presented API key, split: `bck_<id>.<secret>`. Neither `Debug` nor `Display` shows the secret.
 #[derive(Clone)]
 pub struct PresentedKey {
@@ -265,7 +317,7 @@ pub fn digest(text: &str) -> String {
 
 /// Whether a text could be taken for one of our ids; such texts are refused as aliases.
 pub fn looks_like_an_id(s: &str) -> bool {
-    ["ch_", "msg_", "act_", "bck_", "lease_", "inv_"].iter().any(|p| s.starts_with(p))
+    ["ch_", "msg_", "act_", "bck_", "lease_", "inv_", "acr_", "evt_"].iter().any(|p| s.starts_with(p))
 }
 
 #[cfg(test)]
@@ -289,6 +341,15 @@ mod tests {
     }
 
     #[test]
+    fn an_access_request_leads_to_who_asks_and_an_invitation_to_nothing() {
+        let key = KeyId::generate("me");
+        let request = AccessRequestId::generate(&key);
+        assert_eq!(AccessRequestId::parse(request.as_str()).map(|r| r.requester()), Some(key));
+        let invitation = InvitationId::generate();
+        assert_eq!(InvitationId::parse(invitation.as_str()), Some(invitation));
+    }
+
+    #[test]
     fn a_minted_key_is_presented_as_it_was_given_out() {
         let (text, minted) = PresentedKey::mint(KeyId::generate("me"));
         let presented = PresentedKey::parse(&text).expect("a minted key parses");
@@ -306,7 +367,7 @@ mod tests {
         fn no_text_makes_a_parser_panic(s in "\\PC*") {
             let _ = (ChannelId::parse(&s), MessageId::parse(&s), LeaseToken::parse(&s), KeyId::parse(&s), ActorId::parse(&s));
             let _ = MessageId::parse(&format!("msg_{s}"));
-            let _ = PresentedKey::parse(&s);
+            let _ = (PresentedKey::parse(&s), InvitationId::parse(&s), AccessRequestId::parse(&s));
         }
     }
 }

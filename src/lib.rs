@@ -3,13 +3,15 @@
 //! The path of a request in four files: [`router`] (one row an operation) → a domain module such as [`messages`] (`post.rs`: body, rules,
 //! handler) → `lua/messages/post.lua` (the one atomic step) → `messages/mod.rs` (what a message is).
 //!
-//! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`], [`actors`], [`tasks`], [`discovery`].
+//! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`],
+//!   [`access_requests`], [`invitations`], [`events`], [`actors`], [`tasks`], [`discovery`].
 //! - What no domain owns: [`http`] (who asks, bodies, limits, headers), [`store`] (Redis, scripts, every key), [`wait`] (long-poll),
 //!   [`error`] (every error code, once), [`ids`], [`observe`] (metrics).
 //! - The process: [`settings`], [`commands`], [`serving`], [`shutdown`], [`logging`], [`app`].
 //!
 //! Direction of use: router → domain → store, wait, error, ids. Only `store/` and `lua/` name Redis commands.
 
+pub mod access_requests;
 pub mod actors;
 pub mod api_keys;
 pub mod app;
@@ -18,8 +20,10 @@ pub mod claims;
 pub mod commands;
 pub mod discovery;
 pub mod error;
+pub mod events;
 pub mod http;
 pub mod ids;
+pub mod invitations;
 pub mod logging;
 pub mod members;
 pub mod messages;

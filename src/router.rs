@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::http::finish::{self, FinishLayer};
 use crate::http::{flood, headers};
 use crate::operation::Operation;
-use crate::{actors, api_keys, channels, claims, discovery, members, messages, tasks};
+use crate::{access_requests, actors, api_keys, channels, claims, discovery, events, invitations, members, messages, tasks};
 
 /// All operations with their handlers: the rows the router is built from, and the document is written from.
 fn rows() -> Vec<Row> {
@@ -23,13 +23,23 @@ fn rows() -> Vec<Row> {
         row(&api_keys::scopes::SET_KEY_SCOPES, api_keys::scopes::handle),
         row(&api_keys::minting::ADMIN_SET_MINTING, api_keys::minting::handle),
         row(&channels::create::CREATE_CHANNEL, channels::create::handle),
+        row(&channels::discover::DISCOVER_CHANNELS, channels::discover::handle),
         row(&channels::read::GET_CHANNEL, channels::read::handle),
         row(&channels::update::UPDATE_CHANNEL, channels::update::handle),
         row(&channels::delete::DELETE_CHANNEL, channels::delete::handle),
         row(&channels::aliases::CREATE_CHANNEL_ALIAS, channels::aliases::handle),
+        row(&channels::alias_remove::DELETE_CHANNEL_ALIAS, channels::alias_remove::handle),
         row(&members::add::ADD_CHANNEL_MEMBER, members::add::handle),
         row(&members::list::LIST_CHANNEL_MEMBERS, members::list::handle),
         row(&members::remove::REMOVE_CHANNEL_MEMBER, members::remove::handle),
+        row(&access_requests::request::REQUEST_CHANNEL_ACCESS, access_requests::request::handle),
+        row(&access_requests::list::LIST_CHANNEL_ACCESS_REQUESTS, access_requests::list::handle),
+        row(&access_requests::approve::APPROVE_CHANNEL_ACCESS_REQUEST, access_requests::approve::handle),
+        row(&access_requests::deny::DENY_CHANNEL_ACCESS_REQUEST, access_requests::deny::handle),
+        row(&invitations::create::CREATE_CHANNEL_INVITATION, invitations::create::handle),
+        row(&invitations::resolve::GET_CHANNEL_INVITATION, invitations::resolve::handle),
+        row(&invitations::revoke::REVOKE_CHANNEL_INVITATION, invitations::revoke::handle),
+        row(&events::list::LIST_CHANNEL_EVENTS, events::list::handle),
         row(&messages::post::CREATE_MESSAGE, messages::post::handle),
         row(&messages::list::LIST_MESSAGES, messages::list::handle),
         row(&messages::history::LIST_CHANNEL_HISTORY, messages::history::handle),
@@ -43,6 +53,7 @@ fn rows() -> Vec<Row> {
         row(&tasks::claim::TASK_CLAIM, tasks::claim::handle),
         row(&tasks::subscribe::TASK_SUBSCRIBE, tasks::subscribe::handle),
         row(&tasks::broadcast::TASK_BROADCAST, tasks::broadcast::handle),
+        row(&tasks::session::TASK_CREATE_CLAIMABLE_SESSION, tasks::session::handle),
         row(&actors::register::CREATE_ACTOR, actors::register::handle),
         row(&actors::read::GET_ACTOR, actors::read::handle),
         row(&discovery::health::HEALTH, discovery::health::handle),

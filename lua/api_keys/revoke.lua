@@ -6,6 +6,7 @@ api_keys/revoke: end a key. Its label is free at once; what is left of it vanish
 @key labels   hash
 @key record   hash
 @key channels hash  names of the key's channels
+@key owned    zset
 @key actors   hash
 @key book     hash  actors by id
 @arg key      text
@@ -21,5 +22,5 @@ if redis.call('HGET', labels, label) == key then redis.call('HDEL', labels, labe
 -- As many as a key may have; messages carry the names of their actors themselves.
 for _, id in ipairs(redis.call('HVALS', actors)) do redis.call('HDEL', book, id) end
 redis.call('DEL', actors)
-for _, name in ipairs({ record, channels }) do redis.call('EXPIRE', name, 2592000) end
+for _, name in ipairs({ record, channels, owned }) do redis.call('EXPIRE', name, 2592000) end
 return ok('revoked')

@@ -5,9 +5,10 @@ channels/alias_drop: free a global alias, if it still stands for this channel.
 @flags allow-oom
 @key alias  string
 @arg id     text
-@ok  dropped
+@ok  dropped  1 if it did
 ]]
 --- @include lib/answer
 
-if redis.call('GET', alias) == id then redis.call('DEL', alias) end
-return ok('dropped')
+local ours = redis.call('GET', alias) == id
+if ours then redis.call('DEL', alias) end
+return ok('dropped', ours and 1 or 0)

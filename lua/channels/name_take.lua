@@ -7,6 +7,7 @@ this name makes good. With `pin`, retries of one request get the id that its fir
 @slot key
 @key record    hash    the key: a request that was let in just before it was revoked must not leave names without owner
 @key channels  hash    the key's channel names
+@key owned     zset    the key's channels by when they got their first name (µs)
 @key pin       string  request → channel id
 @arg name      text
 @arg id        text    the id this name gets if it is free
@@ -19,6 +20,7 @@ this name makes good. With `pin`, retries of one request get the id that its fir
 @no  quota_exceeded
 ]]
 --- @include lib/answer
+--- @include lib/place
 
 local pinned = pin_ms > 0 and redis.call('GET', pin)
 if pinned and pinned ~= instead_of then return ok('bound', pinned) end
@@ -32,5 +34,7 @@ if not known and redis.call('HLEN', channels) >= cap then
   return refuse('quota_exceeded', 'limit', 'channels_per_key', 'value#', cap)
 end
 redis.call('HSET', channels, name, id)
+if known then redis.call('ZREM', owned, known) end
+place(owned, id, now)
 if pin_ms > 0 then redis.call('SET', pin, id, 'PX', pin_ms) end
 return ok('taken', id)

@@ -4,6 +4,7 @@ members/add: let a key into a channel. Adding it again changes nothing.
 @slot channel
 @key meta     hash
 @key members  hash
+@key events   stream
 @key idem     string
 @arg key      text  who asks
 @arg member   text  key id
@@ -21,7 +22,7 @@ members/add: let a key into a channel. Adding it again changes nothing.
 --- @include lib/answer
 --- @include lib/once
 --- @include lib/owner
---- @include lib/number
+--- @include lib/event
 
 local facts, reused = seen()
 if reused then return reused end
@@ -31,6 +32,7 @@ if not known then
   if redis.call('HLEN', members) >= cap then return refuse('quota_exceeded', 'limit', 'members_per_channel', 'value#', cap) end
   known = int(now) .. '\31'
   redis.call('HSET', members, member, known)
+  tell('member_added', member, '')
 end
 local at, invitation = string.match(known, '^(%d+)\31(.*)$')
 remember(at)

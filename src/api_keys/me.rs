@@ -18,6 +18,7 @@ pub static KEYS_ME: Operation = Operation {
     tag: "Keys",
     summary: "Describe the calling key",
     about: "Use it to check that your key works, and to learn the key_id that a channel's owner needs to let you in.",
+    deprecated: None,
     auth: Auth::Key(None),
     query: &[],
     request: None,
@@ -34,6 +35,7 @@ pub static DELETE_KEYS_ME: Operation = Operation {
     tag: "Keys",
     summary: "Revoke the calling key",
     about: "From the next request on, on every replica, the key answers 401. Its label is free again. Its channels stay.",
+    deprecated: None,
     auth: Auth::Key(None),
     query: &[],
     request: None,
@@ -85,7 +87,15 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Answer> {
 pub async fn revoke(State(app): State<App>, caller: Caller) -> Result<Answer> {
     let slot = app.keys.key(&caller.key);
     let id = caller.key.as_str();
-    let done = scripts::KEY_REVOKE.on(&slot).key("record", id).key("channels", id).key("actors", id).arg("key", id).run(&app.redis).await;
+    let done = scripts::KEY_REVOKE
+        .on(&slot)
+        .key("record", id)
+        .key("channels", id)
+        .key("owned", id)
+        .key("actors", id)
+        .arg("key", id)
+        .run(&app.redis)
+        .await;
     tell_of_changed_key(&app, &caller.key).await; // also when the answer was lost: it may have happened
     done?;
     Answer::ok(&RevokedKey { key_id: id.to_owned(), revoked: true })

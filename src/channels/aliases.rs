@@ -24,6 +24,7 @@ pub static CREATE_CHANNEL_ALIAS: Operation = Operation {
     tag: "Channels",
     summary: "Give a channel a global alias",
     about: "Owner only. Aliases are unique on the whole instance; anyone may use one in place of the id. Your own channel names win over aliases.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: Some(schema::of::<CreateChannelAlias>),
@@ -55,9 +56,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         let new = take(&app, &id, &alias).await?;
         added = match add(&app, &caller, &id, &alias, &once).await {
             Err(e) if new && e.code().spec().status < 500 => {
-                // The right to it was lost in between.
-                let slot = app.keys.alias(&alias);
-                scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
+                free(&app, &alias, &id).await?; // the right to it was lost in between
                 return Err(e);
             }
             done => done?,
@@ -65,6 +64,16 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     }
     let view = read::record(&app, &caller, &id).await?.view(caller.key.as_str())?;
     Ok(Answer::created(&view)?.once(&once, added.status() == "replayed"))
+}
+
+/// Frees an alias, if it still stands for this channel; whether it did.
+///
+/// # Errors
+/// Redis trouble.
+pub async fn free(app: &App, alias: &str, id: &ChannelId) -> Result<bool> {
+    let slot = app.keys.alias(alias);
+    let reply = scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
+    Ok(reply.int(0)? == 1)
 }
 
 /// Whether the alias was free before.
@@ -103,7 +112,11 @@ async fn exists(app: &App, id: &ChannelId) -> Result<bool> {
     }
 }
 
-async fn add(app: &App, caller: &Caller, id: &ChannelId, alias: &str, once: &Once) -> Result<Reply> {
+/// Lists an alias on the channel's record; an empty one: only whether the caller may, or did already.
+///
+/// # Errors
+/// `forbidden`, `quota_exceeded`, or Redis trouble.
+pub async fn add(app: &App, caller: &Caller, id: &ChannelId, alias: &str, once: &Once) -> Result<Reply> {
     let slot = app.keys.channel(id);
     scripts::CHANNEL_ALIAS_ADD
         .on(&slot)

@@ -5,12 +5,12 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use super::settings::{self, Changes};
-use super::{ChannelView, read, resolve};
+use super::{ChannelView, listing, read, resolve};
 use crate::app::App;
 use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Body, Caller, Fields, Once};
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, Micros};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 
@@ -23,6 +23,7 @@ pub static CREATE_CHANNEL: Operation = Operation {
     about: "Names are unique per key: creating the same name with the same mode and access again returns the channel (200, created: false), \
             so an agent may create at every start. Channels are open by default: any key that knows the id can read and post. \
             Use access: \"restricted\" where that is not wanted.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsWrite)),
     query: &[],
     request: Some(schema::of::<CreateChannel>),
@@ -97,6 +98,13 @@ impl New {
         Self { name: name.to_owned(), mode: "claimable".into(), access: "open".into(), fields }
     }
 
+    /// A claimable channel for its owner and those it invites; nobody else finds it.
+    pub fn session(name: String, description: String, app: &App) -> Self {
+        let mut fields = defaults(app, app.settings.default_ttl_s, false);
+        fields.push(("description", description));
+        Self { name, mode: "claimable".into(), access: "restricted".into(), fields }
+    }
+
     async fn read(fields: &Fields, app: &App, caller: &Caller) -> Result<Self> {
         let name = settings::name(fields)?;
         let mode = settings::mode(fields)?
@@ -139,16 +147,23 @@ pub struct Made {
 /// Makes the channel, or finds the caller's channel of that name.
 ///
 /// Two slots, so two steps: the name is bound to an id first, then the channel is made under that id. A crash between them leaves a name
-/// that leads to nothing and that the next create makes good.
+/// that leads to nothing and that the next create makes good. A channel that can be found goes on the list of those in between.
 ///
 /// # Errors
 /// `channel_name_in_use` with `channel_id`, `quota_exceeded`, or Redis trouble.
 pub async fn create(app: &App, caller: &Caller, new: &New, once: &Once) -> Result<Made> {
     let mut instead_of = String::new();
+    let findable = listing::wanted(&new.fields) == Some(true);
     for _ in 0..3 {
-        let id = take_name(app, caller, &new.name, &instead_of, once).await?;
+        let (id, taken) = take_name(app, caller, &new.name, &instead_of, once).await?;
+        if findable && taken {
+            listing::enter(app, &id, Micros::default()).await?;
+        }
         match make(app, caller, new, &id, once).await? {
             Some((created, replayed)) => {
+                if findable && created && !replayed && !taken {
+                    listing::enter(app, &id, Micros::default()).await?; // the name was left by a create that came to no end
+                }
                 app.name_cache.forget(&caller.key, &new.name);
                 return Ok(Made { id, created, replayed });
             }
@@ -158,13 +173,15 @@ pub async fn create(app: &App, caller: &Caller, new: &New, once: &Once) -> Resul
     Err(ApiError::new(Code::StorageUnavailable).cause("a channel name kept leading to deleted channels"))
 }
 
-async fn take_name(app: &App, caller: &Caller, name: &str, instead_of: &str, once: &Once) -> Result<ChannelId> {
+/// The id that the name stands for, and whether it was bound to it just now.
+async fn take_name(app: &App, caller: &Caller, name: &str, instead_of: &str, once: &Once) -> Result<(ChannelId, bool)> {
     let slot = app.keys.key(&caller.key);
     let candidate = ChannelId::generate();
     let reply = scripts::CHANNEL_NAME_TAKE
         .on(&slot)
         .key("record", caller.key.as_str())
         .key("channels", caller.key.as_str())
+        .key("owned", caller.key.as_str())
         .key("pin", &once.name)
         .arg("name", name)
         .arg("id", candidate.as_str())
@@ -174,7 +191,8 @@ async fn take_name(app: &App, caller: &Caller, name: &str, instead_of: &str, onc
         .may_send_again(true) // the name is bound at most once
         .run(&app.redis)
         .await?;
-    ChannelId::parse(&reply.text(0)?).ok_or_else(|| ApiError::internal("a channel name stands for no channel id"))
+    let id = ChannelId::parse(&reply.text(0)?).ok_or_else(|| ApiError::internal("a channel name stands for no channel id"))?;
+    Ok((id, reply.status() == "taken"))
 }
 
 /// (created, replayed), or None if the id was deleted.

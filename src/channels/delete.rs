@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 
-use super::resolve;
+use super::listing::{self, Because};
+use super::{aliases, resolve};
 use crate::app::{App, tell_of_changed_names};
 use crate::error::Result;
 use crate::http::{Answer, Body, Caller, Once, Params};
@@ -17,6 +18,7 @@ pub static DELETE_CHANNEL: Operation = Operation {
     tag: "Channels",
     summary: "Delete a channel",
     about: "Owner only. Id, aliases, name and messages are gone at once; who waits on it is answered 404.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: None,
@@ -43,27 +45,30 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .await?;
     let replayed = reply.status() == "replayed";
     if !replayed {
-        free_name(&app, &caller, &reply.text(0)?, &id).await?;
+        listing::leave(&app, &id, Because::Deleted).await;
+        free_name(&app, &caller, &reply.text(0)?, &id, true).await?;
         for alias in reply.text(1)?.split('\u{1f}').filter(|a| !a.is_empty()) {
-            let slot = app.keys.alias(alias);
-            scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
+            aliases::free(&app, alias, &id).await?;
         }
         tell_of_changed_names(&app).await;
     }
     Ok(Answer::no_content().once(&once, replayed))
 }
 
-/// Frees a name of the caller's, if it still stands for this channel.
+/// Frees a name of the caller's, if it still stands for this channel. `gone`: the channel was deleted; else it goes on
+/// under another name.
 ///
 /// # Errors
 /// Redis trouble.
-pub async fn free_name(app: &App, caller: &Caller, name: &str, id: &ChannelId) -> Result<()> {
+pub async fn free_name(app: &App, caller: &Caller, name: &str, id: &ChannelId, gone: bool) -> Result<()> {
     let slot = app.keys.key(&caller.key);
     scripts::CHANNEL_NAME_DROP
         .on(&slot)
         .key("channels", caller.key.as_str())
+        .key("owned", caller.key.as_str())
         .arg("name", name)
         .arg("id", id.as_str())
+        .arg("gone", if gone { "1" } else { "" })
         .may_send_again(true)
         .run(&app.redis)
         .await?;

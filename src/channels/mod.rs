@@ -1,8 +1,11 @@
 //! Channels: where messages live. Claimable ones give each message to exactly one agent, broadcast ones show each to everybody.
 
+pub mod alias_remove;
 pub mod aliases;
 pub mod create;
 pub mod delete;
+pub mod discover;
+pub mod listing;
 pub mod read;
 pub mod resolve;
 pub mod settings;
@@ -101,7 +104,7 @@ impl Record {
         self.fields.get(name).map_or("", String::as_str)
     }
 
-    fn number(&self, name: &str) -> Result<u64> {
+    pub(super) fn number(&self, name: &str) -> Result<u64> {
         self.text(name).parse().map_err(|_| ApiError::internal(format!("channel {}: {name} is not a number", self.id.as_str())))
     }
 

@@ -25,7 +25,14 @@ pub type Changes = Vec<(&'static str, String)>;
 /// # Errors
 /// `missing_field`, `invalid_string`, `invalid_channel_name`.
 pub fn name(fields: &Fields) -> Result<String> {
-    let name = fields.required_text("name")?;
+    checked_name(fields.required_text("name")?)
+}
+
+/// A channel name that may be one.
+///
+/// # Errors
+/// `invalid_channel_name`.
+pub fn checked_name(name: String) -> Result<String> {
     if names::is_name(&name, MAX_NAME) && crate::ids::ChannelId::parse(&name).is_none() {
         Ok(name)
     } else {
@@ -68,7 +75,7 @@ pub fn changes(fields: &Fields) -> Result<Changes> {
     }
     for name in ["description", "pinned_message"] {
         if fields.has(name) {
-            changes.push((name, bounded(name, fields.text(name)?.unwrap_or_default())?));
+            changes.push((name, note(fields, name)?));
         }
     }
     if fields.has("metadata_schema") {
@@ -93,6 +100,14 @@ pub fn changes(fields: &Fields) -> Result<Changes> {
         changes.push(("webhook_secret", bounded("webhook_secret", fields.text("webhook_secret")?.unwrap_or_default())?));
     }
     Ok(changes)
+}
+
+/// A description or pinned message; empty if absent.
+///
+/// # Errors
+/// `invalid_string`.
+pub fn note(fields: &Fields, name: &str) -> Result<String> {
+    bounded(name, fields.text(name)?.unwrap_or_default())
 }
 
 /// The words that `related_channels` names, if it was sent; a null is the empty list.

@@ -3,12 +3,13 @@
 use axum::extract::State;
 use utoipa::ToSchema;
 
+use super::listing::{self, Because};
 use super::{ChannelView, Record, read, resolve, settings};
 use crate::app::{App, tell_of_changed_names};
 use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Body, Caller, Fields, Once, Params};
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, Micros};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 
@@ -20,6 +21,7 @@ pub static UPDATE_CHANNEL: Operation = Operation {
     summary: "Change a channel",
     about: "Only the fields you send change. The owner may change all of them, members description, pinned_message and related_channels. \
             ttl_seconds never changes; mode only while the channel has no live messages.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: Some(schema::of::<UpdateChannel>),
@@ -51,6 +53,7 @@ pub struct UpdateChannel {
     pub name: Option<String>,
     pub mode: Option<String>,
     pub access: Option<String>,
+    /// Stays as it is when access changes.
     pub discoverable: Option<bool>,
     pub description: Option<String>,
     #[schema(value_type = Option<Object>)]
@@ -96,6 +99,10 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     if let Some(words) = settings::related(&body.fields)? {
         changes.push(("related_channels", resolve::related(&app, &caller, &words).await?));
     }
+    let findable = listing::wanted(&changes);
+    if findable == Some(true) {
+        enter_listing(&app, &caller, &id).await?;
+    }
     let for_members = body.fields.names().all(|n| FOR_MEMBERS.contains(&n));
     let (record, replayed) = if body.fields.has("name") {
         let name = settings::name(&body.fields)?;
@@ -103,7 +110,19 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     } else {
         update(&app, &caller, &id, changes, for_members, &once).await?
     };
+    if findable == Some(false) && !replayed {
+        listing::leave(&app, &id, Because::Hidden).await;
+    }
     Ok(Answer::ok(&record.view(caller.key.as_str())?)?.once(&once, replayed))
+}
+
+/// Puts the caller's channel on the list of those that can be found, before it becomes one.
+async fn enter_listing(app: &App, caller: &Caller, id: &ChannelId) -> Result<()> {
+    let before = read::record(app, caller, id).await?;
+    if before.text("owner") != caller.key.as_str() {
+        return Err(ApiError::new(Code::Forbidden));
+    }
+    listing::enter(app, id, Micros(before.number("created")?)).await
 }
 
 /// The new name is bound first, the record changed second, the old name freed last: a crash in between leaves both names leading to
@@ -132,7 +151,7 @@ async fn rename(
     if old != name {
         // A late retry changes nothing: the channel may be called something else by now.
         let renamed = done.as_ref().is_ok_and(|(record, _)| record.text("name") == name);
-        super::delete::free_name(app, caller, if renamed { &old } else { name }, id).await?;
+        super::delete::free_name(app, caller, if renamed { &old } else { name }, id, false).await?;
         tell_of_changed_names(app).await;
     }
     done
@@ -144,6 +163,7 @@ async fn bind(app: &App, caller: &Caller, id: &ChannelId, name: &str) -> Result<
         .on(&slot)
         .key("record", caller.key.as_str())
         .key("channels", caller.key.as_str())
+        .key("owned", caller.key.as_str())
         .key("pin", "-")
         .arg("name", name)
         .arg("id", id.as_str())

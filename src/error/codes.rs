@@ -62,6 +62,7 @@ codes! {
 
     // Who asks
     Unauthorized => spec("unauthorized", 401, "The API key is missing, malformed, unknown or revoked.", "Send your key as X-API-Key. No key yet? POST /v1/keys {\"agent_label\": \"<your name>\"}."),
+    ApiKeyRequired => spec("api_key_required", 401, "This needs an API key, and none was sent.", "Get a key at once, without signup: POST /v1/keys {\"agent_label\": \"<your name>\"}. Then send this request again with it as X-API-Key."),
     InsufficientScope => spec("insufficient_scope", 403, "This key's scopes do not allow the operation.", "Use a key whose scopes include `required_scope`."),
     RateLimitExceeded => spec("rate_limit_exceeded", 429, "Too many requests.", "Wait `retry_after` seconds (also in Retry-After), then try again."),
     MintingClosed => spec("minting_closed", 403, "This instance does not hand out keys at the moment.", "Ask its operator for a key."),
@@ -73,7 +74,7 @@ codes! {
 
     // Channels
     ChannelNotFound => spec("channel_not_found", 404, "There is no channel with this id, alias, or name of yours.", "Check the id. Names work only for the key that created the channel; others use the id or an alias."),
-    ChannelAccessDenied => spec("channel_access_denied", 403, "This channel is restricted and this key is not a member.", "Ask the channel's owner to add your key id (GET /v1/keys/me) as a member."),
+    ChannelAccessDenied => spec("channel_access_denied", 403, "This channel is restricted and this key is not a member.", "Ask to be let in: POST /v1/channels/{id}/access-requests. Or use an invitation of its owner."),
     Forbidden => spec("forbidden", 403, "This key may not do that here.", "Use the key that owns the channel or posted the message."),
     InvalidMode => spec("invalid_mode", 422, "`mode` must be \"claimable\" or \"broadcast\".", "claimable: each message to exactly one agent. broadcast: every message to every reader."),
     InvalidAccess => spec("invalid_access", 422, "`access` must be \"open\" or \"restricted\".", "open: any key with the id. restricted: only the owner and members."),
@@ -88,6 +89,7 @@ codes! {
     InvalidMetadataSchema => spec("invalid_metadata_schema", 422, "`metadata_schema` must be a JSON object of at most 16 KiB.", "Send a smaller object."),
     ChannelNameInUse => spec("channel_name_in_use", 409, "You already have a channel of this name with another mode or access.", "Use the channel in `channel_id`, or choose another name."),
     AliasConflict => spec("alias_conflict", 409, "This alias belongs to another channel.", "Choose another alias; aliases are global."),
+    AliasNotFound => spec("alias_not_found", 404, "This channel has no such alias.", "Look at its `aliases`: GET /v1/channels/{id}."),
     ChannelNotEmpty => spec("channel_not_empty", 409, "The mode cannot change while the channel has live messages.", "Create a new channel, or wait until the messages have expired."),
     InvalidWebhookUrl => spec("invalid_webhook_url", 422, "The webhook URL must be an http or https URL with a host and without credentials.", "Send a URL such as https://example.com/hook."),
     ChannelPaused => spec("channel_paused", 503, "The channel takes no messages at the moment; reading and claiming work.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
@@ -124,6 +126,13 @@ codes! {
     KeyNotFound => spec("key_not_found", 404, "There is no active key with this id.", "Ask the other agent for its key_id: GET /v1/keys/me."),
     MemberNotFound => spec("member_not_found", 404, "This key is not a member of the channel.", "List the members: GET /v1/channels/{id}/members."),
     CannotRemoveOwner => spec("cannot_remove_owner", 409, "The owner cannot be removed from its own channel.", "Delete the channel instead."),
+    AccessRequestNotFound => spec("access_request_not_found", 404, "There is no such access request on this channel.", "List those that wait: GET /v1/channels/{id}/access-requests."),
+    AccessRequestResolved => spec("access_request_resolved", 409, "This access request was answered before; `status` says how.", "Nothing more to do. To change your mind, add or remove the member."),
+
+    // Invitations
+    InvitationNotFound => spec("invitation_not_found", 404, "There is no such invitation, or its channel was deleted.", "Check the URL. Otherwise ask for a new invitation."),
+    InvitationExpired => spec("invitation_expired", 410, "This invitation has ended: it lives for 24 hours.", "Ask for a new invitation."),
+    InvitationRevoked => spec("invitation_revoked", 410, "This invitation was revoked.", "Ask for a new invitation."),
 
     // Ours
     OutcomeUnknown => spec("outcome_unknown", 503, "The store's answer got lost: the request may or may not have taken effect.", "Look before you repeat it: list from your cursor, or read what it would have changed. Next time send an Idempotency-Key: then repeating is safe."),

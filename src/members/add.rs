@@ -19,7 +19,9 @@ pub static ADD_CHANNEL_MEMBER: Operation = Operation {
     path: "/v1/channels/{identifier}/members",
     tag: "Members",
     summary: "Let a key into a channel",
-    about: "Owner only. The other agent finds its key_id with GET /v1/keys/me; never ask for its key. Adding a member again changes nothing.",
+    about: "Owner only. The other agent finds its key_id with GET /v1/keys/me; never ask for its key. Adding a member again changes nothing. To let in a key that \
+            you do not know, make an invitation.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: Some(schema::of::<AddMember>),

@@ -159,6 +159,8 @@ settings! {
             "Keys that one client address may mint in a window, over the whole fleet.";
         key_mint_window_s: u64 = "KEY_MINT_WINDOW", "3600", Whole::<u64>::new(1, 2_592_000),
             "Length of that window in seconds.";
+        invitation_lookup_limit: u64 = "INVITATION_LOOKUP_LIMIT", "10" dev "0", Whole::<u64>::or_zero(1_000_000, "no limit"),
+            "Invitations that one client address may look up in 60 seconds, over the whole fleet.";
         flood_limit: u32 = "FLOOD_LIMIT", "1000" dev "0", Whole::<u32>::or_zero(1_000_000, "off"),
             "Requests per second of one client address on one replica before it sheds them.";
         max_channels_per_key: u64 = "MAX_CHANNELS_PER_KEY", "1000", Whole::<u64>::new(1, 1_000_000),
@@ -167,6 +169,10 @@ settings! {
             "Actors that one key may own.";
         max_members_per_channel: u64 = "MAX_MEMBERS_PER_CHANNEL", "1000", Whole::<u64>::new(1, 1_000_000),
             "Members of one channel.";
+        max_access_requests_per_channel: u64 = "MAX_ACCESS_REQUESTS_PER_CHANNEL", "100", Whole::<u64>::new(1, 1000),
+            "Access requests to one channel that wait for an answer.";
+        max_invitations_per_channel: u64 = "MAX_INVITATIONS_PER_CHANNEL", "100", Whole::<u64>::new(1, 1000),
+            "Invitations to one channel that were made within 24 hours; revoked ones count too.";
         max_messages_per_channel: u64 = "MAX_MESSAGES_PER_CHANNEL", "1000000", Whole::<u64>::new(1, 100_000_000),
             "Messages kept in a channel, whatever it asks for; one that names no maximum then refuses posts with quota_exceeded.";
         max_message_bytes: usize = "MAX_MESSAGE_BYTES", "10000", Whole::<usize>::new(1, 1_000_000),

@@ -1,8 +1,9 @@
 //! Every key this service writes, declared once: name in scripts, form, type, life, and what it holds.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
-use crate::ids::{ActorId, ChannelId, KeyId, KeySlot};
+use crate::ids::{ActorId, ChannelId, InvitationId, KeyId, KeySlot};
 
 /// One key of a slot. `{}` of the form is filled with the parameter that the caller names.
 #[derive(Debug)]
@@ -36,6 +37,22 @@ pub static CHANNEL: &[KeyDef] = &[
         "key id → when and by which invitation it was let in",
     ),
     key(
+        "requests",
+        "requests",
+        "hash",
+        "with the channel; at most MAX_ACCESS_REQUESTS_PER_CHANNEL",
+        "key id → its access request that waits for an answer: id, asked at, label, reason",
+    ),
+    key("resolved", "resolved:", "string", "24 h", "how an access request was answered"),
+    key(
+        "invites",
+        "invites",
+        "hash",
+        "48 h after the newest; at most MAX_INVITATIONS_PER_CHANNEL",
+        "invitation id → when and by whom it was made and when it was revoked",
+    ),
+    key("events", "events", "stream", "24 h after the newest; at most 1,000", "who came and went, and what became of invitations"),
+    key(
         "log",
         "log",
         "stream",
@@ -57,6 +74,7 @@ pub static KEY: &[KeyDef] = &[
     key("record", "key:", "hash", "while the key is active, then 30 days", "an API key: SHA-256, label, scopes, default actor"),
     key("window", "window:", "string", "the rate limit window", "requests of the running window"),
     key("channels", "channels:", "hash", "with the key; at most MAX_CHANNELS_PER_KEY", "the key's channel names → channel ids"),
+    key("owned", "owned:", "zset", "with the key; at most MAX_CHANNELS_PER_KEY", "the key's channel ids, by when they were named"),
     key("actors", "actors:", "hash", "with the key; at most MAX_ACTORS_PER_KEY", "the key's actor names → actor ids"),
     key("book", "book", "hash", "each entry with its key", "actor id → actor: name, owner, label, made at, metadata, description"),
     key("pin", "pin:", "string", "24 h", "a write that came with a name → the channel id its retries go to"),
@@ -71,6 +89,19 @@ pub static MINT: &[KeyDef] = &[
 
 /// A global alias; each in a slot of its own.
 pub static ALIAS: &[KeyDef] = &[key("alias", "target", "string", "until its channel is deleted", "a global channel alias → channel id")];
+
+/// An invitation: it is handed to outsiders, so its id does not say which channel it leads to; each in a slot of its own.
+pub const INVITATION: &[KeyDef] =
+    &[key("route", "route", "string", "48 h: an invitation ends after 24", "an invitation → channel id, made at")];
+
+/// What one client address does without a key; each in a slot of its own.
+pub const ADDRESS: &[KeyDef] = &[key("lookups", "lookups", "string", "60 s", "invitations looked up in the running window")];
+
+/// The list of channels that can be found, for the whole instance in one slot.
+pub const DISCOVERABLE: &[KeyDef] = &[
+    key("listing", "listing", "zset", "each entry with its channel", "ids of channels that can be found, by when they were made"),
+    key("fresh", "fresh:", "string", "60 s", "this channel was put on the list just now, before it could be found"),
+];
 
 /// Where a script's keys lie: prefix and hash tag.
 #[derive(Clone, Debug)]
@@ -116,6 +147,19 @@ impl Keyspace {
         self.slot(&format!("alias:{alias}"), ALIAS)
     }
 
+    pub fn invitation(&self, id: &InvitationId) -> Slot {
+        self.slot(id.as_str(), INVITATION)
+    }
+
+    /// `group` is what limits by address count together.
+    pub fn address(&self, group: IpAddr) -> Slot {
+        self.slot(&format!("address:{group}"), ADDRESS)
+    }
+
+    pub fn discoverable(&self) -> Slot {
+        self.slot("discoverable", DISCOVERABLE)
+    }
+
     /// The topic that wakes a channel's waiters.
     pub fn wake_topic(&self, id: &ChannelId) -> String {
         format!("{}{{{}}}:wake", self.prefix, id.as_str())
@@ -152,6 +196,9 @@ pub fn table(slot: &str) -> Option<&'static [KeyDef]> {
         "key" => Some(KEY),
         "mint" => Some(MINT),
         "alias" => Some(ALIAS),
+        "invitation" => Some(INVITATION),
+        "address" => Some(ADDRESS),
+        "discoverable" => Some(DISCOVERABLE),
         _ => None,
     }
 }
@@ -169,6 +216,9 @@ pub fn keyspace_md() -> String {
         ("An API key, its label and its actors", "bck_…", KEY),
         ("Minting", "mint", MINT),
         ("A global alias", "alias:…", ALIAS),
+        ("An invitation", "inv_…", INVITATION),
+        ("A client address", "address:…", ADDRESS),
+        ("The list of channels that can be found", "discoverable", DISCOVERABLE),
     ];
     for (title, tag, table) in slots {
         // Writing to a String cannot fail.

@@ -3,6 +3,7 @@
 pub mod broadcast;
 pub mod claim;
 pub mod post;
+pub mod session;
 pub mod subscribe;
 
 use crate::app::App;

@@ -1,9 +1,12 @@
 //! One file an operation, named like its URL: `api/messages/post.rs`.
 
+mod access_requests;
 mod actors;
 mod channels;
 mod claims;
 mod cross_cutting;
+mod events;
+mod invitations;
 mod keys;
 mod members;
 mod messages;

@@ -71,11 +71,38 @@ async fn channels_and_members(agent: &Agent, other: &Agent, answers: &mut Answer
     answers.keep("updateChannel", 200, agent.patch(&path, json!({ "description": "new" }))).await;
     let alias = json!({ "alias": format!("alias-{}", agent.label) });
     answers.keep("createChannelAlias", 201, agent.post(&format!("{path}/aliases"), alias)).await;
+    answers.keep("createChannelAlias", 201, agent.post(&format!("{path}/aliases"), json!({ "alias": "another" }))).await;
+    answers.keep("deleteChannelAlias", 200, agent.delete(&format!("{path}/aliases/another"))).await;
+    answers.keep("discoverChannels", 200, other.get("/v1/channels?limit=1")).await;
+    answers.keep("discoverChannels", 200, agent.get("/v1/channels?owned=true")).await;
     answers.keep("addChannelMember", 201, agent.post(&format!("{path}/members"), json!({ "key_id": other.key_id }))).await;
     answers.keep("listChannelMembers", 200, agent.get(&format!("{path}/members"))).await;
     answers.keep("removeChannelMember", 200, agent.delete(&format!("{path}/members/{}", other.key_id))).await;
     answers.keep("deleteChannel", 403, other.delete(&path)).await;
     id
+}
+
+/// Coming into a restricted channel, by asking and by an invitation.
+async fn access(agent: &Agent, other: &Agent, answers: &mut Answers) {
+    let open = agent.channel("broadcast").await;
+    answers.keep("requestChannelAccess", 200, other.post(&format!("/v1/channels/{open}/access-requests"), json!({}))).await;
+    let session = answers.keep("taskCreateClaimableSession", 201, agent.post("/v1/tasks/create-claimable-session", json!({}))).await;
+    let path = format!("/v1/channels/{}", session["channel"]["id"].as_str().expect("an id"));
+    for (operation, verb) in [("denyChannelAccessRequest", "deny"), ("approveChannelAccessRequest", "approve")] {
+        let ask = other.post(&format!("{path}/access-requests"), json!({ "reason": "I work here" }));
+        let asked = answers.keep("requestChannelAccess", 202, ask).await;
+        answers.keep("listChannelAccessRequests", 200, agent.get(&format!("{path}/access-requests"))).await;
+        let id = asked["request_id"].as_str().expect("an id");
+        answers.keep(operation, 200, agent.post(&format!("{path}/access-requests/{id}/{verb}"), json!({}))).await;
+        answers.keep(operation, 409, agent.post(&format!("{path}/access-requests/{id}/{verb}"), json!({}))).await;
+    }
+    let invitation = answers.keep("createChannelInvitation", 201, agent.post(&format!("{path}/invitations"), json!({}))).await;
+    let invitation = format!("/v1/channel-invitations/{}", invitation["id"].as_str().expect("an id"));
+    answers.keep("removeChannelMember", 200, other.delete(&format!("{path}/members/{}", other.key_id))).await;
+    answers.keep("getChannelInvitation", 200, other.get(&invitation)).await;
+    answers.keep("revokeChannelInvitation", 200, agent.delete(&invitation)).await;
+    answers.keep("getChannelInvitation", 410, other.get(&invitation)).await;
+    answers.keep("listChannelEvents", 200, agent.get(&format!("{path}/events"))).await;
 }
 
 async fn messages_and_claims(agent: &Agent, other: &Agent, channel: &str, answers: &mut Answers) {
@@ -133,6 +160,7 @@ async fn the_live_document_is_valid_and_every_operation_answers_what_it_declares
     let mut answers = Answers::default();
     keys_and_actors(&agent, &fleet, &mut answers).await;
     let channel = channels_and_members(&agent, &other, &mut answers).await;
+    access(&agent, &other, &mut answers).await;
     messages_and_claims(&agent, &other, &channel, &mut answers).await;
     tasks(&agent, &other, &channel, &mut answers).await;
     history(&agent, &mut answers).await;

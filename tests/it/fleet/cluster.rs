@@ -94,6 +94,22 @@ async fn names_aliases_members(fleet: &Fleet) {
     assert_eq!(got["claimed"]["claimed_by"]["name"], "helper");
     owner.delete(&format!("/v1/channels/{channel}/members/{}", member.key_id)).await.has_status(200);
     member.ack(got["claimed"]["id"].as_str().unwrap()).await.refused(403, "channel_access_denied");
+    let asked = member.post(&format!("/v1/channels/{channel}/access-requests"), json!({})).await.ok(202);
+    let approve = format!("/v1/channels/{channel}/access-requests/{}/approve", asked["request_id"].as_str().unwrap());
+    owner.post(&approve, json!({})).await.ok(200);
+    member.delete(&format!("/v1/channels/{channel}/members/{}", member.key_id)).await.has_status(200);
+    let invitation = owner.post(&format!("/v1/channels/{channel}/invitations"), json!({})).await.ok(201);
+    let invitation = format!("/v1/channel-invitations/{}", invitation["id"].as_str().unwrap());
+    assert_eq!(member.get(&invitation).await.ok(200)["channel"]["id"], json!(channel));
+    owner.delete(&invitation).await.ok(200);
+    member.list(&channel, "").await.ok(200);
+    assert_eq!(owner.get(&format!("/v1/channels/{channel}/events")).await.ok(200)["data"].as_array().map(Vec::len), Some(6));
+    for (who, query) in [(&member, ""), (&owner, "?owned=true")] {
+        let found = who.get(&format!("/v1/channels{query}")).await.ok(200);
+        assert!(found["data"].as_array().unwrap().iter().any(|c| c["id"] == json!(channel) && c["is_member"] == true), "{found}");
+    }
+    owner.delete(&format!("/v1/channels/{channel}/aliases/{alias}")).await.ok(200);
+    owner.post(&format!("/v1/channels/{channel}/aliases"), json!({ "alias": alias })).await.has_status(201);
     owner.patch(&format!("/v1/channels/{channel}"), json!({ "name": "renamed" })).await.ok(200);
     assert_eq!(owner.get("/v1/channels/renamed").await.ok(200)["id"], json!(channel));
     gone(&owner, "jobs").await;

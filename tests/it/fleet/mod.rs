@@ -1,5 +1,6 @@
 //! What must hold over several replicas.
 
+mod access;
 mod cluster;
 mod crashes;
 mod health;

@@ -46,6 +46,29 @@ pub fn answers_alias_add(b: &Bench) {
     add("").with("cap", 1).run().ok("allowed").wrote_nothing();
 }
 
+pub fn answers_alias_remove(b: &Bench) {
+    let remove = |alias: &str| b.ask("channels/alias_remove").with("alias", alias);
+    remove("b").run().no("channel_not_found");
+    b.channel(&[("access", "restricted")]);
+    remove("b").with("key", STRANGER).run().no("channel_access_denied");
+    b.run::<()>(&["HSET", &b.key("meta"), "access", "open"]);
+    remove("b").with("key", STRANGER).run().no("forbidden");
+    for alias in ["a", "b", "c"] {
+        b.ask("channels/alias_add").with("alias", alias).run().ok("added");
+    }
+    remove("z").run().no("alias_not_found");
+    remove("").run().no("alias_not_found");
+    let listed = || b.run::<String>(&["HGET", &b.key("meta"), "aliases"]);
+    remove("b").once("r").run().ok("removed");
+    assert_eq!(listed(), "a\u{1f}c\u{1f}");
+    remove("b").once("r").run().ok("replayed").wrote_nothing();
+    remove("b").once("r").with("body", "another").run().no("idempotency_key_reused");
+    remove("a").run().ok("removed");
+    remove("c").run().ok("removed");
+    assert_eq!(listed(), "");
+    remove("d").with("freed", "1").run().ok("removed").wrote_nothing(); // it was bound and never listed
+}
+
 pub fn answers_alias_take(b: &Bench) {
     b.ask("channels/alias_take").run().ok("taken");
     b.ask("channels/alias_take").run().ok("mine").wrote_nothing();

@@ -49,7 +49,7 @@ pub fn answers_remove(b: &Bench) {
     remove().with("key", STRANGER).run().no("channel_access_denied");
     remove().run().no("member_not_found");
     b.ask("members/add").run().ok("added");
-    remove().with("key", STRANGER).run().no("forbidden");
+    remove().with("key", STRANGER).with("member", THIRD).run().no("forbidden");
     remove().with("member", OWNER).run().no("cannot_remove_owner");
     remove().once("r").run().ok("removed").woke(&["all"]);
     remove().once("r").run().ok("replayed").wrote_nothing();
@@ -67,5 +67,19 @@ fn a_member_may_until_it_is_removed_and_then_waiters_ask_again() {
         b.ask("members/remove").run().ok("removed");
         list().no("channel_access_denied");
         assert_eq!(b.ask("messages/list").run().ok("page").int(1), rev + 1);
+    });
+}
+
+#[test]
+fn who_leaves_is_out_and_its_retry_is_answered() {
+    on_both(|b| {
+        b.channel(&[("access", "restricted")]);
+        b.ask("members/add").run().ok("added");
+        let leave = || b.ask("members/remove").with("key", STRANGER).once("r").run();
+        leave().ok("removed").woke(&["all"]);
+        leave().ok("replayed").wrote_nothing();
+        b.ask("members/remove").with("key", STRANGER).run().no("channel_access_denied");
+        b.run::<()>(&["HSET", &b.key("meta"), "access", "open"]);
+        b.ask("members/remove").with("key", STRANGER).run().no("member_not_found");
     });
 }

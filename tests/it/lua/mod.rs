@@ -2,6 +2,7 @@
 //!
 //! Each file has a function `answers…` a script, which makes it give every answer of its header; the table below holds them together.
 
+mod access_requests;
 mod actors;
 mod api_keys;
 mod channel_names;
@@ -12,7 +13,10 @@ mod claims_give_back;
 mod claims_heartbeat;
 mod claims_next;
 mod claims_release;
+mod events;
 mod full_store;
+mod invitations;
+mod listing;
 mod members;
 mod messages_history;
 mod messages_lift;
@@ -36,6 +40,10 @@ type Answers = fn(&Bench);
 
 /// Each script, and what makes it give each of its answers.
 const ANSWERS: &[(&str, Answers)] = &[
+    ("access_requests/approve", access_requests::answers_approve),
+    ("access_requests/deny", access_requests::answers_deny),
+    ("access_requests/list", access_requests::answers_list),
+    ("access_requests/request", access_requests::answers_request),
     ("actors/find", actors::answers_find),
     ("actors/read", actors::answers_read),
     ("actors/register", actors::answers_register),
@@ -51,7 +59,13 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("channels/alias_add", channel_names::answers_alias_add),
     ("channels/alias_drop", channel_names::answers_alias_drop),
     ("channels/alias_read", channel_names::answers_alias_read),
+    ("channels/alias_remove", channel_names::answers_alias_remove),
     ("channels/alias_take", channel_names::answers_alias_take),
+    ("channels/brief", listing::answers_brief),
+    ("channels/discover", listing::answers_discover),
+    ("channels/discover_enter", listing::answers_enter),
+    ("channels/discover_leave", listing::answers_leave),
+    ("channels/owned", listing::answers_owned),
     ("channels/name_drop", channel_names::answers_name_drop),
     ("channels/name_read", channel_names::answers_name_read),
     ("channels/name_take", channel_names::answers_name_take),
@@ -65,6 +79,13 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("claims/heartbeat", claims_heartbeat::answers),
     ("claims/next", claims_next::answers),
     ("claims/release", claims_release::answers),
+    ("events/list", events::answers),
+    ("invitations/create", invitations::answers_create),
+    ("invitations/find", invitations::answers_find),
+    ("invitations/gate", invitations::answers_gate),
+    ("invitations/resolve", invitations::answers_resolve),
+    ("invitations/revoke", invitations::answers_revoke),
+    ("invitations/route", invitations::answers_route),
     ("members/add", members::answers_add),
     ("members/check", members::answers_check),
     ("members/list", members::answers_list),

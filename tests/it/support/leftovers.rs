@@ -28,6 +28,8 @@ enum Of {
     EachOwner(&'static str),
     /// Each value of the hash names one: this key of the same hash tag, followed by the value.
     EachValue(&'static str),
+    /// Each member of the sorted set is the id of a channel: this key of it.
+    EachMember(&'static str),
     /// The `meta` of the channel whose id the string holds.
     ChannelNamed,
 }
@@ -41,9 +43,11 @@ const fn kept(pattern: &'static str, of: Of, why: &'static str) -> Kept {
 const KEPT: &[Kept] = &[
     kept("{ch_*}:meta", Of::Itself, "a channel, until its owner deletes it"),
     kept("{ch_*}:members", Of::Sibling("meta"), "who may use the channel; capped, deleted with it"),
+    kept("{ch_*}:requests", Of::Sibling("meta"), "access requests that wait; capped, deleted with the channel"),
     kept("{bck_*}:key:*", Of::Itself, "an API key; revoking gives it an expiry"),
     kept("{bck_*}:labels", Of::EachValue("key:"), "which key has which label; an entry goes when its key is revoked"),
     kept("{bck_*}:channels:*", Of::SiblingOfSameName("key:"), "a key's names for its channels; capped"),
+    kept("{bck_*}:owned:*", Of::SiblingOfSameName("key:"), "a key's channels by age; as many as names"),
     kept("{bck_*}:actors:*", Of::SiblingOfSameName("key:"), "a key's names for its actors; capped"),
     kept(
         "{bck_*}:book",
@@ -51,6 +55,7 @@ const KEPT: &[Kept] = &[
         "actors by id; capped by their keys' lists of names, an entry goes when its key is revoked",
     ),
     kept("{alias:*}:target", Of::ChannelNamed, "a global alias, given up when its channel is deleted"),
+    kept("{discoverable}:listing", Of::EachMember("meta"), "channels that can be found; an entry goes with its channel"),
     kept("{mint}:closed", Of::Itself, "one switch, until minting is opened again"),
 ];
 
@@ -91,6 +96,10 @@ fn records(conn: &mut Connection, of: &Of, key: &str, prefix: &str, last: &str) 
         Of::EachValue(name) => {
             let values: Vec<String> = cmd("HVALS").arg(key).query(conn).expect("it is a hash");
             values.iter().map(|value| format!("{tagged}:{name}{value}")).collect()
+        }
+        Of::EachMember(name) => {
+            let members: Vec<String> = cmd("ZRANGE").arg(key).arg(0).arg(-1).query(conn).expect("it is a sorted set");
+            members.iter().map(|member| format!("{prefix}{{{member}}}:{name}")).collect()
         }
         Of::ChannelNamed => {
             let channel: Option<String> = cmd("GET").arg(key).query(conn).expect("it is a string");
@@ -140,6 +149,7 @@ fn finds_keys_without_owner_or_expiry() {
     hash("{bck_s}:channels:bck_s3", "tasks", "ch_a");
     set("{alias:good}:target", "ch_a");
     set("{alias:stale}:target", "ch_z");
+    server.run::<()>(&["ZADD", &format!("{p}{{discoverable}}:listing"), "1", "ch_a", "2", "ch_y"]);
     set("odd", "1");
     let expected = [
         "{p}odd: no expiry, and not in KEPT (tests/it/support/leftovers.rs)",
@@ -148,6 +158,7 @@ fn finds_keys_without_owner_or_expiry() {
         "{p}{bck_s}:channels:bck_s3: no expiry, and its record {p}{bck_s}:key:bck_s3 is gone",
         "{p}{ch_a}:log: no expiry, and not in KEPT (tests/it/support/leftovers.rs)",
         "{p}{ch_b}:members: no expiry, and its record {p}{ch_b}:meta is gone",
+        "{p}{discoverable}:listing: no expiry, and its record {p}{ch_y}:meta is gone",
     ];
     assert_eq!(leftovers(&server, &p), expected.map(|line| line.replace("{p}", &p)));
 }

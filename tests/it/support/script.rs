@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use backchannel::claims::record::ClaimRecord;
-use backchannel::ids::{ChannelId, KeyId};
+use backchannel::ids::{ChannelId, InvitationId, KeyId};
 use backchannel::store::keyspace::{Keyspace, Slot};
 use backchannel::store::script::{CLOCK, Parsed, Script};
 use backchannel::store::scripts::ALL;
@@ -27,6 +27,9 @@ pub const OWNER: &str = "bck_ooooooooooooooooaaaaaaaaaa";
 pub const STRANGER: &str = "bck_ssssssssssssssssaaaaaaaaaa";
 pub const ACTOR: &str = "act_ooooooooooooooooaaaaaaaaaa";
 pub const OTHER_ACTOR: &str = "act_ssssssssssssssssaaaaaaaaaa";
+pub const INVITATION: &str = "inv_aaaaaaaaaaaaaaaaaaaaaaaaaa";
+/// An access request of [`STRANGER`].
+pub const REQUEST: &str = "acr_ssssssssssssssssaaaaaaaaaaaaaaaaaaaa";
 /// What a post carries unless a test says otherwise. It may be in the log and nowhere else.
 pub const CONTENT: &str = "the content of a message";
 /// Life of a message and of its history, in seconds, in channels of [`Bench::channel`].
@@ -34,7 +37,8 @@ pub const TTL: u64 = 300;
 pub const RETENTION: u64 = 600;
 
 /// Key forms that may be kept without an expiry; each belongs to a record with an owner.
-const KEPT: &[&str] = &["meta", "members", "labels", "key:", "channels:", "actors:", "book", "closed", "target"];
+const KEPT: &[&str] =
+    &["meta", "members", "requests", "labels", "key:", "channels:", "owned:", "actors:", "book", "closed", "target", "listing"];
 /// What dies together, at the deadline that `meta` names.
 const DIE_TOGETHER: &[&str] = &["log", "open", "claims", "leases"];
 /// What `open`, `leases` and `claims` hold besides messages, so that they stand until the deadline. No test sees it but through the dump.
@@ -209,6 +213,9 @@ impl Bench {
             _ if has("meta") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
             _ if has("alias") => keys.alias("nick"),
             _ if has("closed") => keys.mint(),
+            _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),
+            _ if has("lookups") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
+            _ if has("listing") => keys.discoverable(),
             _ => keys.key(&KeyId::parse(OWNER).expect("an id")),
         }
     }
@@ -259,7 +266,10 @@ fn default_of(script: &str, arg: &str) -> String {
         "member" => STRANGER,
         "actor" | "actor_id" => ACTOR,
         "id" if script.starts_with("actors/") => ACTOR,
+        "id" if script.starts_with("access_requests/") => REQUEST,
+        "id" if script.starts_with("invitations/") && script != "invitations/route" => INVITATION,
         "id" => CHANNEL,
+        "requester" => STRANGER,
         "name" => "worker",
         "owner_label" | "label" => "me",
         "mode" => "claimable",
@@ -274,8 +284,10 @@ fn default_of(script: &str, arg: &str) -> String {
         "cap" | "most" => "1000",
         "limit" => "50",
         "window_ms" => "60000",
-        "n" | "floor" | "lease_ms" | "cursor" | "before" | "idem_ms" | "pin_ms" => "0",
-        "task" | "metadata" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" => "",
+        "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
+        "task" | "metadata" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed" | "gone" => {
+            ""
+        }
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
     }
     .to_owned()

@@ -11,6 +11,50 @@ fn alias(agent: &Agent, channel: &str, alias: &str) -> Ask {
 }
 
 #[tokio::test]
+async fn an_alias_is_taken_off_by_the_owner_and_is_free_again() {
+    let fleet = Fleet::start(2).await;
+    let (owner, other) = (fleet.agent("owner").await, fleet.agent("other").await);
+    let (id, theirs) = (owner.channel("claimable").await, other.channel("claimable").await);
+    for word in ["one", "two words", "three"] {
+        alias(&owner, &id, word).await.ok(201);
+    }
+    let path = |word: &str| format!("/v1/channels/{id}/aliases/{word}");
+    for replica in 0..2 {
+        other.on(replica).get("/v1/channels/two%20words").await.ok(200); // known there
+    }
+    other.delete(&path("one")).await.refused(403, "forbidden");
+    owner.delete(&path("four")).await.refused(404, "alias_not_found");
+    owner.delete("/v1/channels/nowhere/aliases/one").await.refused(404, "channel_not_found");
+    // Of another channel it is none of this one's.
+    other.delete(&format!("/v1/channels/{theirs}/aliases/one")).await.refused(404, "alias_not_found");
+    assert_eq!(owner.on(0).delete(&path("two%20words")).await.ok(200), json!({ "status": "removed" }));
+    assert_eq!(owner.get(&format!("/v1/channels/{id}")).await.ok(200)["aliases"], json!(["one", "three"]));
+    crate::support::wait::eventually("it leads nowhere on any replica", std::time::Duration::from_secs(5), || async {
+        other.on(0).get("/v1/channels/two%20words").await.status == 404 && other.on(1).get("/v1/channels/two%20words").await.status == 404
+    })
+    .await;
+    owner.delete(&path("two%20words")).await.refused(404, "alias_not_found");
+    alias(&other, &theirs, "two words").await.ok(201);
+    owner.delete(&path("two%20words")).await.refused(404, "alias_not_found");
+    assert_eq!(owner.get("/v1/channels/two%20words").await.ok(200)["id"], theirs, "it is theirs now");
+    owner.get("/v1/channels/one").await.ok(200);
+    fleet.finish().await;
+}
+
+/// A replica that died between the two steps left an alias on the list that leads nowhere.
+#[tokio::test]
+async fn a_listed_alias_that_leads_nowhere_is_taken_off_when_it_is_asked_again() {
+    let fleet = Fleet::start(1).await;
+    let owner = fleet.agent("owner").await;
+    let id = owner.channel("claimable").await;
+    alias(&owner, &id, "half").await.ok(201);
+    fleet.redis().run::<i64>(&["DEL", &format!("{}{{alias:half}}:target", fleet.prefix())]);
+    owner.delete(&format!("/v1/channels/{id}/aliases/half")).await.ok(200);
+    assert_eq!(owner.get(&format!("/v1/channels/{id}")).await.ok(200)["aliases"], json!([]));
+    fleet.finish().await;
+}
+
+#[tokio::test]
 async fn an_alias_is_global_unique_and_given_by_the_owner() {
     let fleet = Fleet::start(2).await;
     let (owner, other) = (fleet.agent("owner").await, fleet.agent("other").await);

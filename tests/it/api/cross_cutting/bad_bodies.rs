@@ -16,6 +16,7 @@ pub struct World {
     pub channel: String,
     pub message: String,
     lease: String,
+    invitation: String,
 }
 
 impl World {
@@ -26,7 +27,9 @@ impl World {
         let message = agent.post_message(&channel, "a task").await;
         let held = agent.post_message(&channel, "held").await;
         let lease = agent.claim_with_lease(&held, 300).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
-        Self { fleet, agent, channel, message, lease }
+        let invitation = agent.post(&format!("/v1/channels/{channel}/invitations"), json!({})).await.ok(201);
+        let invitation = invitation["id"].as_str().unwrap().to_owned();
+        Self { fleet, agent, channel, message, lease, invitation }
     }
 
     /// A request to an operation whose path leads to something that is there.
@@ -36,6 +39,7 @@ impl World {
             .replace("{message_id}", &self.message)
             .replace("{lease_token}", &self.lease)
             .replace("{member_key_id}", &self.agent.key_id)
+            .replace("{invitation_id}", &self.invitation)
             .replace("/actors/{identifier}", &format!("/actors/{}", self.agent.label))
             .replace("{identifier}", &self.channel);
         self.ask_path(operation, &path)

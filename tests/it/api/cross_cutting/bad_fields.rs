@@ -53,6 +53,8 @@ fn fields_of(id: &str) -> (Value, &'static [(&'static str, Kind)]) {
         ),
         "createChannelAlias" => (json!({}), &[("alias", Name)]),
         "addChannelMember" => (json!({}), &[("key_id", Id)]),
+        "requestChannelAccess" => (json!({}), &[("reason", Text)]),
+        "taskCreateClaimableSession" => (json!({}), &[("name", Name), ("description", Text)]),
         "createMessage" => (json!({ "content": "x" }), POST),
         "taskPost" => (json!({ "channel": "posted", "content": "x" }), POST),
         "taskBroadcast" => (json!({ "channel": "{channel}", "content": "x" }), POST),
@@ -68,7 +70,14 @@ fn fields_of(id: &str) -> (Value, &'static [(&'static str, Kind)]) {
         "ackMessage" | "releaseMessage" => (json!({}), &[("actor", Name), ("lease_token", Id)]),
         "heartbeatLease" => (json!({}), &[("lease_seconds", Count)]),
         "createActor" => (json!({ "name": format!("made-{}", unique()) }), &[("name", Name), ("description", Text), ("metadata", Object)]),
-        "deleteChannel" | "deleteMessage" | "removeChannelMember" => (json!({}), &[]),
+        "deleteChannel"
+        | "deleteMessage"
+        | "removeChannelMember"
+        | "deleteChannelAlias"
+        | "approveChannelAccessRequest"
+        | "denyChannelAccessRequest"
+        | "createChannelInvitation"
+        | "revokeChannelInvitation" => (json!({}), &[]),
         other => panic!("{other} reads a body and is not in this table"),
     }
 }

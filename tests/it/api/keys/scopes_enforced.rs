@@ -60,6 +60,7 @@ async fn every_operation_with_a_scope_refuses_a_key_without_it() {
         let channel = owner.channel("claimable").await;
         let message = owner.post_message(&channel, "a task").await;
         let held = owner.post_message(&channel, "another").await;
+        let invitation = owner.post(&format!("/v1/channels/{channel}/invitations"), json!({})).await.ok(201);
         let lease = owner.claim_with_lease(&held, 300).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
         for (i, (operation, _)) in scoped.iter().filter(|(_, needs)| *needs == scope).enumerate() {
             let path = operation
@@ -67,6 +68,7 @@ async fn every_operation_with_a_scope_refuses_a_key_without_it() {
                 .replace("{message_id}", &message)
                 .replace("{lease_token}", &lease)
                 .replace("{member_key_id}", &owner.key_id)
+                .replace("{invitation_id}", invitation["id"].as_str().unwrap())
                 .replace("/actors/{identifier}", &format!("/actors/{}", agent.label))
                 .replace("{identifier}", &channel);
             let before = dump(fleet.redis(), &format!("{}*", fleet.prefix()));
@@ -93,7 +95,14 @@ async fn each_scope_is_enough_for_its_operations(fleet: &Fleet) {
         agent
     };
     only("channels:write").await.channel("claimable").await;
-    only("channels:read").await.get(&format!("/v1/channels/{channel}")).await.ok(200);
+    let reader = only("channels:read").await;
+    reader.get(&format!("/v1/channels/{channel}")).await.ok(200);
+    reader.get("/v1/channels").await.ok(200);
+    // To be let in somewhere is to read; a session that is made with an invitation needs two scopes.
+    let closed = owner.restricted("claimable").await;
+    reader.post(&format!("/v1/channels/{closed}/access-requests"), json!({})).await.ok(202);
+    let session = only("channels:write").await.post("/v1/tasks/create-claimable-session", json!({}));
+    assert_eq!(session.await.refused(403, "insufficient_scope")["required_scope"], "channels:manage");
     only("messages:write").await.post_message(&channel, "a task").await;
     only("messages:read").await.list(&channel, "").await.ok(200);
     let claimer = only("messages:claim").await;

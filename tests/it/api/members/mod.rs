@@ -60,9 +60,9 @@ async fn each_mistake_and_each_lack_of_rights_has_its_answer() {
         remove(&owner, channel, "bck_abcdefghijklmnop2345672345").await.refused(404, "member_not_found");
         remove(&owner, channel, "nonsense").await.refused(404, "member_not_found");
         let refusal = if *channel == open { "forbidden" } else { "channel_access_denied" };
-        for (who, code) in [(&member, "forbidden"), (&stranger, refusal)] {
+        for (who, whom, code) in [(&member, &owner, "forbidden"), (&stranger, &member, refusal)] {
             add(who, channel, &stranger.key_id).await.refused(403, code);
-            remove(who, channel, &member.key_id).await.refused(403, code);
+            remove(who, channel, &whom.key_id).await.refused(403, code);
             who.get(&path).await.refused(403, code);
         }
     }
@@ -140,5 +140,29 @@ async fn a_restricted_channel_is_for_members_only_and_a_removed_one_is_refused_a
     stranger.on(1).list(&open, "").await.ok(200);
     owner.on(0).patch(&format!("/v1/channels/{open}"), json!({ "access": "restricted" })).await.ok(200);
     stranger.on(1).list(&open, "").await.refused(403, "channel_access_denied");
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn a_member_leaves_by_itself_and_its_waiting_calls_end() {
+    let fleet = Fleet::start(2).await;
+    let (owner, member, other) = (fleet.agent("owner").await, fleet.agent("member").await, fleet.agent("other").await);
+    let id = owner.restricted("claimable").await;
+    add(&owner, &id, &member.key_id).await.ok(201);
+    add(&owner, &id, &other.key_id).await.ok(201);
+    remove(&member, &id, &other.key_id).await.refused(403, "forbidden");
+    let waiting = tokio::spawn(member.on(1).list(&id, "wait=20").into_future());
+    crate::support::wait::eventually("it waits", std::time::Duration::from_secs(10), || async {
+        fleet.metric(1, "backchannel_waiters").await == Some(1.0)
+    })
+    .await;
+    // It reads once more after it has subscribed. Leaving before that read would make the test easier, never wrong.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(remove(&member.on(0), &id, &member.key_id).await.ok(200), json!({ "status": "removed" }));
+    let told = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.expect("told at once").unwrap();
+    told.refused(403, "channel_access_denied");
+    remove(&member, &id, &member.key_id).await.refused(403, "channel_access_denied");
+    remove(&owner, &id, &owner.key_id).await.refused(409, "cannot_remove_owner");
+    assert_eq!(members(&owner, &id).await.len(), 2);
     fleet.finish().await;
 }

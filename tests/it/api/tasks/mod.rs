@@ -3,4 +3,5 @@
 mod broadcast;
 mod claim;
 mod post;
+mod session;
 mod subscribe;

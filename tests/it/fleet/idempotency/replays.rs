@@ -37,7 +37,8 @@ fn text(value: &Value) -> String {
 
 #[tokio::test]
 async fn a_repeated_write_on_channels_members_and_actors_is_answered_as_before_and_done_once() {
-    let fleet = Fleet::start(2).await;
+    // One base URL, as behind a load balancer: an invitation's answer shows it.
+    let fleet = Fleet::builder().env("BACKCHANNEL_BASE_URL", "https://bus.example").start().await;
     let (agent, member) = (fleet.agent("agent").await, fleet.agent("member").await);
     let made = twice(&fleet, "create channel", json!({ "name": "jobs", "mode": "claimable", "paused": true }), || {
         agent.post("/v1/channels", json!({ "name": "jobs", "mode": "claimable" }))
@@ -59,6 +60,20 @@ async fn a_repeated_write_on_channels_members_and_actors_is_answered_as_before_a
     })
     .await;
     twice(&fleet, "remove member", json!({ "x": 1 }), || agent.delete(&format!("{path}/members/{}", member.key_id))).await;
+    twice(&fleet, "drop alias", json!({ "x": 1 }), || agent.delete(&format!("{path}/aliases/a"))).await;
+    twice(&fleet, "ask for access", json!({ "reason": "y" }), || member.post(&format!("{path}/access-requests"), json!({ "reason": "x" })))
+        .await;
+    for (verb, again) in [("deny", true), ("approve", false)] {
+        let asked = member.post(&format!("{path}/access-requests"), json!({})).await.ok(202);
+        let answer = format!("{path}/access-requests/{}/{verb}", text(&asked["request_id"]));
+        twice(&fleet, verb, json!({ "x": 1 }), || agent.post(&answer, json!({}))).await;
+        assert_eq!(member.post(&format!("{path}/access-requests"), json!({})).await.status == 202, again, "{verb}");
+    }
+    twice(&fleet, "leave", json!({ "x": 1 }), || member.delete(&format!("{path}/members/{}", member.key_id))).await;
+    let invited = twice(&fleet, "invite", json!({ "x": 1 }), || agent.post(&format!("{path}/invitations"), json!({}))).await;
+    let invitation = format!("/v1/channel-invitations/{}", text(&invited.body["id"]));
+    twice(&fleet, "revoke invitation", json!({ "x": 1 }), || agent.delete(&invitation)).await;
+    twice(&fleet, "session", json!({ "name": "x" }), || agent.post("/v1/tasks/create-claimable-session", json!({}))).await;
     twice(&fleet, "actor", json!({ "name": "x" }), || agent.post("/v1/actors", json!({ "name": "worker" }))).await;
     twice(&fleet, "known actor", json!({ "name": "x" }), || agent.post("/v1/actors", json!({ "name": "worker", "description": "d" })))
         .await;
