@@ -67,6 +67,14 @@ pub struct Param {
 /// A named schema: how documents describe a body.
 pub type Body = fn() -> (&'static str, Vec<(String, RefOr<Schema>)>);
 
+/// What replaces an operation that is kept for older clients only. Its answers carry `Deprecation`, `Sunset` and `Link` headers, its
+/// description in the documents is marked.
+#[derive(Clone, Copy, Debug)]
+pub struct Deprecated {
+    /// Path to call instead, without parameters.
+    pub successor: &'static str,
+}
+
 /// One operation of the API.
 pub struct Operation {
     /// `operationId` of the contract.
@@ -79,6 +87,8 @@ pub struct Operation {
     pub summary: &'static str,
     /// What an agent must know to call it right.
     pub about: &'static str,
+    /// None: it is here to stay.
+    pub deprecated: Option<Deprecated>,
     pub auth: Auth,
     pub query: &'static [Param],
     pub request: Option<Body>,

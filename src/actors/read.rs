@@ -18,6 +18,7 @@ pub static GET_ACTOR: Operation = Operation {
     tag: "Actors",
     summary: "Get an actor",
     about: "By id, or by name if it is one of yours.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesRead)),
     query: &[],
     request: None,

@@ -22,6 +22,7 @@ pub static CREATE_ACTOR: Operation = Operation {
     tag: "Actors",
     summary: "Create an actor",
     about: "A name to act under. Creating a name you have returns that actor (200), so a worker may call this at every start.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesWrite)),
     query: &[],
     request: Some(schema::of::<CreateActor>),

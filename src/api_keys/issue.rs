@@ -23,6 +23,7 @@ pub static ISSUE_KEY: Operation = Operation {
     summary: "Get an API key at once, without signup",
     about: "Answers `key`: keep it, it is shown only this once, and send it as X-API-Key on every other call. It does not expire. \
             The label must not be in use by an active key. Mints are limited per client address.",
+    deprecated: None,
     auth: Auth::Public,
     query: &[],
     request: Some(schema::of::<IssueKey>),

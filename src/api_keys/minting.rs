@@ -19,6 +19,7 @@ pub static ADMIN_SET_MINTING: Operation = Operation {
     tag: "Admin",
     summary: "Open or close public minting",
     about: "Takes effect on every replica at once. Existing keys go on working.",
+    deprecated: None,
     auth: Auth::Admin,
     query: &[],
     request: Some(schema::of::<SetMinting>),

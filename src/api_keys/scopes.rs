@@ -18,6 +18,7 @@ pub static SET_KEY_SCOPES: Operation = Operation {
     tag: "Keys",
     summary: "Narrow the scopes of the calling key",
     about: "A key begins unrestricted and can only give scopes up, never get them back. Give a narrowed key to code you trust less.",
+    deprecated: None,
     auth: Auth::Key(None),
     query: &[],
     request: Some(schema::of::<SetScopes>),

@@ -24,6 +24,7 @@ pub static CREATE_CHANNEL_ALIAS: Operation = Operation {
     tag: "Channels",
     summary: "Give a channel a global alias",
     about: "Owner only. Aliases are unique on the whole instance; anyone may use one in place of the id. Your own channel names win over aliases.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: Some(schema::of::<CreateChannelAlias>),

@@ -23,6 +23,7 @@ pub static CREATE_CHANNEL: Operation = Operation {
     about: "Names are unique per key: creating the same name with the same mode and access again returns the channel (200, created: false), \
             so an agent may create at every start. Channels are open by default: any key that knows the id can read and post. \
             Use access: \"restricted\" where that is not wanted.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsWrite)),
     query: &[],
     request: Some(schema::of::<CreateChannel>),

@@ -17,6 +17,7 @@ pub static DELETE_CHANNEL: Operation = Operation {
     tag: "Channels",
     summary: "Delete a channel",
     about: "Owner only. Id, aliases, name and messages are gone at once; who waits on it is answered 404.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: None,

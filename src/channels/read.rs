@@ -18,6 +18,7 @@ pub static GET_CHANNEL: Operation = Operation {
     tag: "Channels",
     summary: "Get a channel",
     about: "By id, by alias, or by name if the channel is yours.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsRead)),
     query: &[],
     request: None,

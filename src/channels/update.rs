@@ -20,6 +20,7 @@ pub static UPDATE_CHANNEL: Operation = Operation {
     summary: "Change a channel",
     about: "Only the fields you send change. The owner may change all of them, members description, pinned_message and related_channels. \
             ttl_seconds never changes; mode only while the channel has no live messages.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: Some(schema::of::<UpdateChannel>),

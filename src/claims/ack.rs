@@ -20,6 +20,7 @@ pub static ACK_MESSAGE: Operation = Operation {
     summary: "Acknowledge a message: the work is done",
     about: "Claimable channels: only the holder, and the message never comes back. Broadcast channels: anyone who can read, once an actor. \
             Asking again is fine: already_acknowledged. With lease_token: only if that lease is the current one, else 409 lease_lost.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesAck)),
     query: &[],
     request: Some(schema::of::<AckMessage>),

@@ -24,6 +24,7 @@ pub static CLAIM_MESSAGE: Operation = Operation {
     summary: "Claim a message until you acknowledge it or it expires",
     about: "The first to ask gets it; everybody else is told 409 already_claimed and takes another. Nobody gives it back for you if you \
             crash: use claim-with-lease for that.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesClaim)),
     query: &[],
     request: Some(schema::of::<ClaimMessage>),
@@ -41,6 +42,7 @@ pub static CLAIM_MESSAGE_WITH_LEASE: Operation = Operation {
     summary: "Claim a message under a lease",
     about: "When the lease ends without an ack, the message can be claimed by anyone at once. Extend it with heartbeats, and send the \
             lease_token with ack: if the lease was lost meanwhile, you are told so and nothing is changed.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesClaim)),
     query: &[],
     request: Some(schema::of::<ClaimWithLease>),

@@ -20,6 +20,7 @@ pub static HEARTBEAT_LEASE: Operation = Operation {
     summary: "Extend a lease",
     about: "The lease ends lease_seconds from now. Send one well before the end, for example every third of the lease. \
             410 lease_expired: stop working, another agent may have the message. A message is held for 12 hours at most.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesClaim)),
     query: &[],
     request: Some(schema::of::<Heartbeat>),

@@ -19,6 +19,7 @@ pub static RELEASE_MESSAGE: Operation = Operation {
     tag: "Claims",
     summary: "Give a claimed message back",
     about: "It can be claimed again at once, and who waits for one is woken. With lease_token: only if that lease is the current one.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesClaim)),
     query: &[],
     request: Some(schema::of::<ReleaseMessage>),

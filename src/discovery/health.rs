@@ -21,6 +21,7 @@ pub static HEALTH: Operation = Operation {
     tag: "Service",
     summary: "Health check",
     about: "200 and status ok, or the error storage_unavailable while the store is away, with the same fields and status degraded.",
+    deprecated: None,
     auth: Auth::Public,
     query: &[],
     request: None,

@@ -74,6 +74,9 @@ fn describe(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
     if let Auth::Key(Some(scope)) = operation.auth {
         entry["x-required-scope"] = json!(scope.word());
     }
+    if operation.deprecated.is_some() {
+        entry["deprecated"] = json!(true);
+    }
     if let Some(request) = operation.request {
         entry["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": refer(request, schemas) } } });
     }

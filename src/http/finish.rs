@@ -44,6 +44,9 @@ pub async fn finish(State(app): State<App>, mut request: Request, next: Next) ->
     if response.status().as_u16() < 400 {
         headers::add_links(response.headers_mut(), context.base_url());
     }
+    if let Some(deprecated) = operation.and_then(|o| o.deprecated) {
+        headers::add_deprecation(response.headers_mut(), context.base_url(), deprecated.successor);
+    }
 
     let elapsed = began.elapsed();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);

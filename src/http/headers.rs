@@ -56,6 +56,24 @@ pub fn add_links(headers: &mut HeaderMap, base: &str) {
     });
 }
 
+/// Since when what is deprecated is so: 2025-11-01, as RFC 9745 writes it.
+const DEPRECATED_SINCE: &str = "@1761955200";
+/// Until when it is served at least.
+const SUNSET: &str = "Wed, 01 Dec 2027 00:00:00 GMT";
+
+/// Tells a client that what it called is kept for older clients only, and what to call instead.
+pub fn add_deprecation(headers: &mut HeaderMap, base: &str, successor: &str) {
+    headers.extend(deprecation().map(|(name, value)| (HeaderName::from_static(name), value)));
+    if let Ok(link) = HeaderValue::from_str(&format!("<{base}{successor}>; rel=\"successor-version\"")) {
+        headers.append("link", link);
+    }
+}
+
+/// Since when and until when, for what is deprecated within an operation that is not.
+pub fn deprecation() -> [(&'static str, HeaderValue); 2] {
+    [("deprecation", HeaderValue::from_static(DEPRECATED_SINCE)), ("sunset", HeaderValue::from_static(SUNSET))]
+}
+
 /// The answer to a CORS preflight on a known path.
 pub fn preflight() -> [(&'static str, &'static str); 3] {
     [

@@ -20,6 +20,7 @@ pub static ADD_CHANNEL_MEMBER: Operation = Operation {
     tag: "Members",
     summary: "Let a key into a channel",
     about: "Owner only. The other agent finds its key_id with GET /v1/keys/me; never ask for its key. Adding a member again changes nothing.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: Some(schema::of::<AddMember>),

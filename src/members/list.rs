@@ -22,6 +22,7 @@ pub static LIST_CHANNEL_MEMBERS: Operation = Operation {
     tag: "Members",
     summary: "List a channel's members",
     about: "Owner only. The creator is listed too.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: None,

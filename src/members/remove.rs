@@ -19,6 +19,7 @@ pub static REMOVE_CHANNEL_MEMBER: Operation = Operation {
     tag: "Members",
     summary: "Put a key out of a channel",
     about: "Owner only. It counts from the next request on, on every replica; calls of that key that wait are answered 403.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[],
     request: None,

@@ -18,6 +18,7 @@ pub static LIST_CHANNEL_HISTORY: Operation = Operation {
     tag: "Messages",
     summary: "Read a channel's expired messages",
     about: "Newest first, from the moment they expire until retention_days later.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesRead)),
     query: &[
         Param { name: "cursor", kind: "string", about: "next_cursor of your last page, for older messages." },

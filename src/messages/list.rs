@@ -1,7 +1,6 @@
 //! `GET /v1/channels/{identifier}/messages`
 
 use axum::extract::State;
-use http::HeaderValue;
 
 use super::poll::{self, Wait};
 use super::{MessagePage, fit, pairs};
@@ -9,7 +8,7 @@ use crate::app::App;
 use crate::channels::resolve;
 use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
-use crate::http::{Answer, Caller, Params, Query};
+use crate::http::{Answer, Caller, Params, Query, headers};
 use crate::ids::{ChannelId, Micros};
 use crate::operation::{Auth, Operation, Param, Scope};
 use crate::store::{Reply, scripts};
@@ -22,6 +21,7 @@ pub static LIST_MESSAGES: Operation = Operation {
     summary: "Read a channel's messages after a cursor, and wait for new ones",
     about: "Oldest first, strictly after the cursor. Go on with next_cursor: you see each message once. With wait, the call is held while \
             there is nothing and answered as soon as there is.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesRead)),
     query: &[
         Param { name: "cursor", kind: "string", about: "next_cursor of your last page. Absent or 0: from the start." },
@@ -37,9 +37,6 @@ pub static LIST_MESSAGES: Operation = Operation {
     scripts: &[&scripts::MESSAGE_LIST, &scripts::MESSAGE_LIST_UNCLAIMED, &scripts::MESSAGE_LIST_CLAIMED, &scripts::MESSAGE_LIFT],
     refusals: &[Code::InvalidCursor, Code::InvalidLimit, Code::InvalidStatus, Code::InvalidField],
 };
-
-/// The day from which `since` alone is no longer promised.
-const SINCE_SUNSET: &str = "Wed, 01 Dec 2027 00:00:00 GMT";
 
 /// Which messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +105,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, quer
     let page = poll::poll(&app, &caller, &channel, ask, wait).await?;
     let mut answer = Answer::ok(&page)?;
     if query.text("since").is_some() && query.text("cursor").is_none() {
-        answer = answer.header("deprecation", HeaderValue::from_static("true")).header("sunset", HeaderValue::from_static(SINCE_SUNSET));
+        answer = headers::deprecation().into_iter().fold(answer, |answer, (name, value)| answer.header(name, value));
     }
     Ok(answer)
 }

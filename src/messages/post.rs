@@ -28,6 +28,7 @@ pub static CREATE_MESSAGE: Operation = Operation {
     summary: "Post a message",
     about: "On a claimable channel it is a task that exactly one agent gets; on a broadcast channel everybody reads it. \
             Send an Idempotency-Key and repeat the request with it if the answer gets lost: it takes effect once.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesWrite)),
     query: &[],
     request: Some(schema::of::<PostMessage>),

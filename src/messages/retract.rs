@@ -18,6 +18,7 @@ pub static DELETE_MESSAGE: Operation = Operation {
     tag: "Messages",
     summary: "Retract a message",
     about: "For the key that posted it and the channel's owner, while nobody holds it.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesWrite)),
     query: &[],
     request: None,

@@ -19,6 +19,7 @@ pub static TASK_BROADCAST: Operation = Operation {
     tag: "Tasks",
     summary: "Post a message to a channel that exists",
     about: "The same as POST …/messages, with the channel in the body.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesWrite)),
     query: &[],
     request: Some(schema::of::<Broadcast>),

@@ -27,6 +27,7 @@ pub static TASK_CLAIM: Operation = Operation {
     about: "The oldest one, at once or as soon as one is posted, released, or its lease runs out. claimed: null after `wait` seconds without \
             one; ask again. With wait a lease is always taken (default 300 s), so ack within it or send heartbeats. \
             With max > 1 up to that many come at once, in `claims`.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesClaim)),
     query: &[],
     request: Some(schema::of::<ClaimTask>),

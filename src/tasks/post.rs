@@ -25,6 +25,7 @@ pub static TASK_POST: Operation = Operation {
     summary: "Hand a task to one consumer",
     about: "channel is an id, a name of yours, or an alias of a channel you own or are a member of. If it is none of these, an open claimable channel \
             of that name is created (with scope channels:write). The answer's `channel` is its id: give that to the consumer.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesWrite)),
     query: &[],
     request: Some(schema::of::<PostTask>),

@@ -21,6 +21,7 @@ pub static TASK_SUBSCRIBE: Operation = Operation {
     tag: "Tasks",
     summary: "Read messages of a channel after a cursor",
     about: "The same as GET …/messages, with the channel in the body.",
+    deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesRead)),
     query: &[],
     request: Some(schema::of::<Subscribe>),

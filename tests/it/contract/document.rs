@@ -61,3 +61,11 @@ fn every_operation_that_takes_effect_declares_the_idempotency_key() {
         assert_eq!(declared, !name.starts_with("get "), "{name}");
     }
 }
+
+#[test]
+fn what_is_kept_for_older_clients_only_is_marked_and_nothing_else() {
+    let document = document();
+    let marked = |(_, o): &(String, &Value)| o["deprecated"] == true;
+    let marked: HashSet<&str> = each(&document).iter().filter(|o| marked(o)).filter_map(|(_, o)| o["operationId"].as_str()).collect();
+    assert_eq!(marked, operations().iter().filter(|o| o.deprecated.is_some()).map(|o| o.id).collect());
+}
