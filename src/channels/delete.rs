@@ -6,7 +6,7 @@ use super::resolve;
 use crate::app::{App, tell_of_changed_names};
 use crate::error::Result;
 use crate::http::{Answer, Body, Caller, Once, Params};
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, KeyId};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 
@@ -27,16 +27,24 @@ pub static DELETE_CHANNEL: Operation = Operation {
     refusals: &[],
 };
 
-/// The channel goes first, its names after it: a crash in between leaves names that lead to nothing, which read as not found and are
-/// taken over by the next who wants them.
 pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Result<Answer> {
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
     let id = resolve::resolve_once(&app, &caller, params.text("identifier")?, &once).await?;
-    let slot = app.keys.channel(&id);
+    let replayed = delete(&app, &caller.key, &id, &once).await?;
+    Ok(Answer::no_content().once(&once, replayed))
+}
+
+/// Deletes a channel as `key`; whether it was done before. The channel goes first, its names after it: a crash in between leaves names
+/// that lead to nothing, which read as not found and are taken over by the next who wants them.
+///
+/// # Errors
+/// `channel_not_found`, `channel_access_denied`, `forbidden`, or Redis trouble.
+pub async fn delete(app: &App, key: &KeyId, id: &ChannelId, once: &Once) -> Result<bool> {
+    let slot = app.keys.channel(id);
     let reply = scripts::CHANNEL_DELETE
         .on(&slot)
         .key("idem", &once.name)
-        .arg("key", caller.key.as_str())
+        .arg("key", key.as_str())
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(once.is_kept())
@@ -44,25 +52,25 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .await?;
     let replayed = reply.status() == "replayed";
     if !replayed {
-        free_name(&app, &caller, &reply.text(0)?, &id).await?;
+        free_name(app, key, &reply.text(0)?, id).await?;
         for alias in reply.text(1)?.split('\u{1f}').filter(|a| !a.is_empty()) {
             let slot = app.keys.alias(alias);
             scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
         }
-        tell_of_changed_names(&app).await;
+        tell_of_changed_names(app).await;
     }
-    Ok(Answer::no_content().once(&once, replayed))
+    Ok(replayed)
 }
 
-/// Frees a name of the caller's, if it still stands for this channel.
+/// Frees a name of a key, if it still stands for this channel.
 ///
 /// # Errors
 /// Redis trouble.
-pub async fn free_name(app: &App, caller: &Caller, name: &str, id: &ChannelId) -> Result<()> {
-    let slot = app.keys.key(&caller.key);
+pub async fn free_name(app: &App, key: &KeyId, name: &str, id: &ChannelId) -> Result<()> {
+    let slot = app.keys.key(key);
     scripts::CHANNEL_NAME_DROP
         .on(&slot)
-        .key("channels", caller.key.as_str())
+        .key("channels", key.as_str())
         .arg("name", name)
         .arg("id", id.as_str())
         .may_send_again(true)

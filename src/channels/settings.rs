@@ -26,7 +26,7 @@ pub type Changes = Vec<(&'static str, String)>;
 /// `missing_field`, `invalid_string`, `invalid_channel_name`.
 pub fn name(fields: &Fields) -> Result<String> {
     let name = fields.required_text("name")?;
-    if names::is_name(&name, MAX_NAME) && crate::ids::ChannelId::parse(&name).is_none() {
+    if names::is_name(&name, MAX_NAME) && crate::ids::ChannelId::of_word(&name).is_none() {
         Ok(name)
     } else {
         Err(ApiError::new(Code::InvalidChannelName).field("name"))

@@ -50,6 +50,9 @@ pub async fn finish(State(app): State<App>, mut request: Request, next: Next) ->
 
     let elapsed = began.elapsed();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    if let Some(key) = context.key() {
+        app.tally.answered(key, response.status().as_u16());
+    }
     app.metrics.request_ended(operation, method.as_str(), route, response.status().as_u16(), elapsed);
     log(&context, method.as_str(), route, response.status(), error.as_ref(), elapsed.as_secs_f64() * 1000.0, &traceparent);
     response
