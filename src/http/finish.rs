@@ -27,6 +27,7 @@ pub async fn finish(State(app): State<App>, mut request: Request, next: Next) ->
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let operation = route.as_ref().and_then(|r| router::operation(&method, r.as_str()));
+    let path = operation.and_then(|o| o.deprecated).map_or_else(String::new, |_| request.uri().path().to_owned());
     let context = Context::new(headers::request_id(request.headers()), client, base_url, operation);
     request.extensions_mut().insert(context.clone());
 
@@ -45,7 +46,8 @@ pub async fn finish(State(app): State<App>, mut request: Request, next: Next) ->
         headers::add_links(response.headers_mut(), context.base_url());
     }
     if let Some(deprecated) = operation.and_then(|o| o.deprecated) {
-        headers::add_deprecation(response.headers_mut(), context.base_url(), deprecated.successor);
+        let instead = deprecated.instead_of(route.as_ref().map_or("", MatchedPath::as_str), &path);
+        headers::add_deprecation(response.headers_mut(), context.base_url(), &instead);
     }
 
     let elapsed = began.elapsed();

@@ -148,7 +148,7 @@ pub(super) async fn open_channel(app: &App, task: &MessageId, owner: &KeyId, lab
     if made.status() == "gone" {
         return Err(ApiError::new(Code::ChannelNotFound));
     }
-    // The log may outlive what it holds by some percent; the record goes with it.
+    // A log lives some percent longer than what it holds; the record has to be there as long.
     let life_ms = (ttl_s + GRACE_S) * 1030 + 120_000;
     let call = scripts::CHANNEL_END_AFTER.on(&slot).arg("key", owner.as_str()).int("life_ms", life_ms);
     call.may_send_again(true).run(&app.redis).await?;
