@@ -137,7 +137,10 @@ impl AppState {
         self.background.close();
         let left = tokio::time::timeout(self.settings.redis_timeout * 3, self.background.wait()).await;
         if left.is_err() {
-            tracing::warn!(tasks = self.background.len(), "leaving while claims of clients that hung up are not given back yet, or events are not in an audit");
+            tracing::warn!(
+                tasks = self.background.len(),
+                "leaving while claims of clients that hung up are not given back yet, or events are not in an audit"
+            );
         }
         // As long as Redis answers; nobody waits for counters.
         let _ = tokio::time::timeout(self.settings.redis_timeout * 2, usage::flush(self)).await;

@@ -166,7 +166,10 @@ mod tests {
     #[test]
     fn what_to_call_instead_names_the_same_thing() {
         let instead = |successor, route, path| Deprecated { successor }.instead_of(route, path);
-        assert_eq!(instead("/v1/messages/{message_id}/ack", "/v1/tasks/{message_id}/result", "/v1/tasks/msg_1/result"), "/v1/messages/msg_1/ack");
+        assert_eq!(
+            instead("/v1/messages/{message_id}/ack", "/v1/tasks/{message_id}/result", "/v1/tasks/msg_1/result"),
+            "/v1/messages/msg_1/ack"
+        );
         assert_eq!(instead("/v1/tasks/post", "/v1/tasks/post-with-result", "/v1/tasks/post-with-result"), "/v1/tasks/post");
     }
 }

@@ -58,7 +58,13 @@ pub const KEY: &[KeyDef] = &[
     key("channels", "channels:", "hash", "with the key; at most MAX_CHANNELS_PER_KEY", "the key's channel names → channel ids"),
     key("actors", "actors:", "hash", "with the key; at most MAX_ACTORS_PER_KEY", "the key's actor names → actor ids"),
     key("book", "book", "hash", "each entry with its key", "actor id → actor: name, owner, label, made at, metadata, description"),
-    key("sessions", "sessions:", "hash", "24 h after its newest session; at most MAX_SESSIONS_PER_KEY", "session id → session: times, revision, name, metadata, state"),
+    key(
+        "sessions",
+        "sessions:",
+        "hash",
+        "24 h after its newest session; at most MAX_SESSIONS_PER_KEY",
+        "session id → session: times, revision, name, metadata, state",
+    ),
     key("session_index", "session-index:", "zset", "24 h after its newest session", "the key's session ids by creation"),
     key("audit", "audit:", "stream", "AUDIT_RETENTION_DAYS after its newest event; at most 1,000", "security events that concern the key"),
     key("usage", "usage:", "hash", "90 days after the key was last used", "requests, errors, claims and acks of the key"),
@@ -70,7 +76,13 @@ pub const KEY: &[KeyDef] = &[
 pub const MINT: &[KeyDef] = &[
     key("closed", "closed", "string", "until minting is opened", "present while public minting is closed"),
     key("window", "window:", "string", "the mint window", "keys minted by one client address in the running window"),
-    key("events", "events", "stream", "AUDIT_RETENTION_DAYS after the newest event; at most 100,000", "security events of all keys, for the operator"),
+    key(
+        "events",
+        "events",
+        "stream",
+        "AUDIT_RETENTION_DAYS after the newest event; at most 100,000",
+        "security events of all keys, for the operator",
+    ),
 ];
 
 /// A global alias; each in a slot of its own.

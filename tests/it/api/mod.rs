@@ -1,10 +1,14 @@
 //! One file an operation, named like its URL: `api/messages/post.rs`.
 
 mod actors;
+mod admin;
+mod audit;
 mod channels;
 mod claims;
 mod cross_cutting;
 mod keys;
 mod members;
 mod messages;
+mod observability;
+mod sessions;
 mod tasks;

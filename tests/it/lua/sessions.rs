@@ -37,7 +37,8 @@ pub fn answers_read(b: &Bench) {
 
 pub fn answers_list(b: &Bench) {
     let ids = |answer: Answer| (answer.texts(0), answer.int(2));
-    let list = |before: u64, limit: u64| b.ask("sessions/list").with("before", before).with("limit", limit).run().ok("page").wrote_nothing();
+    let list =
+        |before: u64, limit: u64| b.ask("sessions/list").with("before", before).with("limit", limit).run().ok("page").wrote_nothing();
     assert_eq!(ids(list(0, 50)), (vec![], 0));
     create(b, SESSION).run().ok("created");
     create(b, SECOND_SESSION).run().ok("created");

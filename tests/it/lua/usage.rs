@@ -4,7 +4,8 @@ use crate::support::script::{Bench, CHANNEL, OTHER_ACTOR, OWNER, STRANGER, on_bo
 
 pub fn answers_add(b: &Bench) {
     let add = |counts: [u64; 4]| {
-        let ask = b.ask("usage/add").with("requests", counts[0]).with("errors", counts[1]).with("claims", counts[2]).with("acks", counts[3]);
+        let ask =
+            b.ask("usage/add").with("requests", counts[0]).with("errors", counts[1]).with("claims", counts[2]).with("acks", counts[3]);
         let said = ask.run().ok("counted");
         ([said.int(0), said.int(1), said.int(2), said.int(3)], said)
     };

@@ -2,5 +2,7 @@
 
 mod broadcast;
 mod claim;
+mod claim_and_ack;
 mod post;
+mod result;
 mod subscribe;
