@@ -2,6 +2,7 @@
 usage/add: add what a replica counted for a key to the key's counters, and say what they are now.
 
 @slot key
+@flags allow-oom
 @key usage    hash
 @arg requests int
 @arg errors   int

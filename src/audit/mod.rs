@@ -96,7 +96,7 @@ fn keep_ms(app: &App) -> u64 {
 }
 
 /// Writes an event whose effect has happened: into the instance's audit, and before that into the audit of `owner`, if it is not there
-/// yet. Goes on when the request is gone, and tries again for a few seconds; what then is missing is in the log.
+/// yet. Goes on when the request is gone or has waited long enough, and tries again for a few seconds; that an event is missing is in the log.
 pub async fn tell(app: &App, owner: Option<&KeyId>, event: Event) {
     let (task_app, owner) = (app.clone(), owner.cloned());
     let task = app.background.spawn(async move {
@@ -108,7 +108,8 @@ pub async fn tell(app: &App, owner: Option<&KeyId>, event: Event) {
         let slot = task_app.keys.mint();
         repeat(&task_app, || event.of_all(scripts::AUDIT_FILE.on(&slot), &task_app)).await;
     });
-    let _ = task.await; // ends without a value
+    // Who asked waits for one answer of Redis at most; the task goes on.
+    let _ = tokio::time::timeout(app.settings.redis_timeout, task).await;
 }
 
 async fn repeat<'a>(app: &App, call: impl Fn() -> Call<'a>) {

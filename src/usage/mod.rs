@@ -5,6 +5,7 @@ pub mod metrics;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::AddAssign;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures::StreamExt;
 use parking_lot::Mutex;
@@ -118,11 +119,16 @@ pub fn start(app: &App) {
 /// Adds what was counted to the counters in Redis. What Redis certainly did not take is kept for the next time; what it may have taken is
 /// not sent again, so the counters are never too high.
 pub async fn flush(app: &App) {
+    let in_trouble = &AtomicBool::new(false);
     let counted = futures::stream::iter(app.tally.take_all());
     counted
         .for_each_concurrent(FLUSHED_AT_ONCE, |(key, counts)| async move {
-            // Told in the log of the requests themselves, if Redis is in trouble.
-            let _ = send(app, &key, counts).await;
+            // One that fails is enough to know that Redis is in trouble; the others wait for the next flush.
+            if in_trouble.load(Relaxed) {
+                app.tally.add(&key, counts);
+            } else if send(app, &key, counts).await.is_err() {
+                in_trouble.store(true, Relaxed);
+            }
         })
         .await;
 }

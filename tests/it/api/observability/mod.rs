@@ -77,13 +77,13 @@ async fn what_redis_did_not_take_is_counted_later() {
     let redis = RedisServer::start_private(&[]);
     let fleet = Fleet::builder().redis(&redis).replicas(1).env("BACKCHANNEL_USAGE_FLUSH_SECONDS", "1").start().await;
     let agent = fleet.agent("owner").await;
-    redis.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+    redis.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
     for _ in 0..7 {
         agent.get("/v1/keys/me").await.ok(200);
     }
-    agent.get("/v1/observability/metrics").await.refused(503, "storage_full");
+    agent.get("/v1/observability/metrics").await.refused(503, "storage_unavailable");
     tokio::time::sleep(Duration::from_millis(1500)).await; // at least one flush is refused
-    redis.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    redis.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     let shown = metrics(&agent).await;
     assert_eq!((&shown["requests"], &shown["errors"]), (&json!(8), &json!(1)));
     fleet.finish().await;
