@@ -81,6 +81,19 @@ fn an_audit_holds_so_many_events_and_vanishes_when_it_has_none_for_long() {
 }
 
 #[test]
+fn what_is_older_than_it_is_kept_makes_room() {
+    on_both(|b| {
+        for n in 0..450 {
+            b.ask("audit/note").with("event_id", format!("evt_{n}")).with("keep", 1000).quietly().run().ok("noted");
+        }
+        b.pass(61 * SECOND);
+        b.ask("audit/note").with("event_id", "evt_last").with("keep", 1000).run().ok("noted");
+        let left: usize = b.run(&["XLEN", &b.key_of_owner(&format!("audit:{OWNER}"))]);
+        assert!(left <= 151, "{left}"); // Redis trims whole nodes of a hundred
+    });
+}
+
+#[test]
 fn a_key_s_audit_begins_with_its_issue_and_ends_with_its_revocation() {
     on_both(|b| {
         b.ask("api_keys/create").run().ok("created");
