@@ -4,7 +4,7 @@ api_keys/minting: open or close public minting for the whole fleet.
 @slot mint
 @flags allow-oom
 @key closed  string
-@key events  stream
+@key audit_of_all stream
 @arg want    text  open or closed
 @arg event_id text
 @arg event   text  what stands in the instance's audit
@@ -17,5 +17,5 @@ api_keys/minting: open or close public minting for the whole fleet.
 
 if want == 'open' then redis.call('DEL', closed) end
 if want ~= 'open' then redis.call('SET', closed, '1') end
-note(events)
+note(audit_of_all)
 return ok('minting', 1 - redis.call('EXISTS', closed))

@@ -3,7 +3,7 @@ audit/file: an event in the audit of the whole instance, where its effect lies i
 
 @slot mint
 @flags allow-oom
-@key events   stream
+@key audit_of_all stream
 @arg event_id text
 @arg event    text  what happened, to whom, by whom, from where, further details, joined by \31
 @arg keep     int   most events
@@ -13,5 +13,5 @@ audit/file: an event in the audit of the whole instance, where its effect lies i
 --- @include lib/answer
 --- @include lib/audit
 
-note(events)
+note(audit_of_all)
 return ok('filed')

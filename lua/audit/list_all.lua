@@ -3,7 +3,7 @@ audit/list_all: a page of the audit of the whole instance, newest first.
 
 @slot mint
 @flags no-writes
-@key events   stream
+@key audit_of_all stream
 @arg before   int  events before this number; 0: from the newest
 @arg limit    int
 @arg keep_ms  int  what is older is not shown
@@ -13,4 +13,4 @@ audit/list_all: a page of the audit of the whole instance, newest first.
 --- @include lib/number
 
 local from = before > 0 and '(' .. sid(before) or '+'
-return ok('events', redis.call('XREVRANGE', events, from, sid(math.max(now - keep_ms * 1000, 0)), 'COUNT', limit))
+return ok('events', redis.call('XREVRANGE', audit_of_all, from, sid(math.max(now - keep_ms * 1000, 0)), 'COUNT', limit))

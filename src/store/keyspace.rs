@@ -77,8 +77,8 @@ pub const MINT: &[KeyDef] = &[
     key("closed", "closed", "string", "until minting is opened", "present while public minting is closed"),
     key("window", "window:", "string", "the mint window", "keys minted by one client address in the running window"),
     key(
-        "events",
-        "events",
+        "audit_of_all",
+        "audit",
         "stream",
         "AUDIT_RETENTION_DAYS after the newest event; at most 100,000",
         "security events of all keys, for the operator",

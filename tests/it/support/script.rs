@@ -203,7 +203,7 @@ impl Bench {
         match name {
             _ if has("meta") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
             _ if has("alias") => keys.alias("nick"),
-            _ if has("closed") || has("events") => keys.mint(),
+            _ if has("closed") || has("audit_of_all") => keys.mint(),
             _ => keys.key(&KeyId::parse(OWNER).expect("an id")),
         }
     }
