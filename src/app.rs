@@ -12,6 +12,7 @@ use crate::observe::Metrics;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::store::{Keyspace, Redis, scripts};
+use crate::usage::{self, Tally, metrics::HeldCache};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
 
 /// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
@@ -25,11 +26,14 @@ pub struct AppState {
     pub hub: Arc<Hub>,
     pub metrics: Metrics,
     pub shutdown: Shutdown,
-    /// What goes on when its request is gone: claims that are given back.
+    /// What goes on when its request is gone: claims that are given back, events on their way into an audit.
     pub background: TaskTracker,
     pub key_cache: KeyCache,
     pub actor_cache: ActorCache,
     pub name_cache: NameCache,
+    /// What keys did since this was last added to their counters in Redis.
+    pub tally: Tally,
+    pub held_cache: HeldCache,
 }
 
 /// Starts a replica's connections and tasks. Redis need not be there yet: until it is, the replica is alive but not ready.
@@ -55,8 +59,11 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         key_cache: KeyCache::new(),
         actor_cache: ActorCache::new(),
         name_cache: NameCache::new(),
+        tally: Tally::new(),
+        held_cache: HeldCache::new(),
     });
     listen_for_changes(&app);
+    usage::start(&app);
     Ok(app)
 }
 
@@ -126,12 +133,17 @@ impl AppState {
     }
 
     /// Ends the tasks of this replica, after its requests have ended.
-    pub async fn close(&self) {
+    pub async fn close(self: &Arc<Self>) {
         self.background.close();
         let left = tokio::time::timeout(self.settings.redis_timeout * 3, self.background.wait()).await;
         if left.is_err() {
-            tracing::warn!(tasks = self.background.len(), "leaving while claims of clients that hung up are not given back yet");
+            tracing::warn!(
+                tasks = self.background.len(),
+                "leaving while claims of clients that hung up are not given back yet, or events are not in an audit"
+            );
         }
+        // As long as Redis answers; nobody waits for counters.
+        let _ = tokio::time::timeout(self.settings.redis_timeout * 2, usage::flush(self)).await;
         self.hub.close().await;
         self.redis.close();
     }

@@ -90,6 +90,17 @@ impl ChannelId {
         s.strip_prefix("ch_").filter(|r| is_word(r, CHANNEL_RANDOM)).map(|_| Self(s.to_owned()))
     }
 
+    /// The channel that results of a task go to: its id follows from the task's, so nothing has to be looked up.
+    pub fn of_results(task: &MessageId) -> Self {
+        let hash = base32().encode(&Sha256::digest(result_channel_name(task).as_bytes()));
+        Self(format!("ch_{}", &hash[..CHANNEL_RANDOM]))
+    }
+
+    /// The channel that a word stands for by its form alone: an id, or `result-of-<message id>`.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::parse(word).or_else(|| word.strip_prefix(RESULT_OF).and_then(MessageId::parse).map(|task| Self::of_results(&task)))
+    }
+
     fn random_part(&self) -> &str {
         &self.0[3..]
     }
@@ -97,6 +108,14 @@ impl ChannelId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What the name of a channel of results begins with; the task's id follows.
+const RESULT_OF: &str = "result-of-";
+
+/// The name of the channel that results of a task go to.
+pub fn result_channel_name(task: &MessageId) -> String {
+    format!("{RESULT_OF}{task}")
 }
 
 /// `msg_` + the channel's 20 characters + the message's 16 digits.
@@ -284,6 +303,31 @@ impl InvitationId {
     }
 }
 
+/// `ses_` + 20 random characters: found in the slot of the key that asks, so it names no slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// A new random id.
+    pub fn generate() -> Self {
+        Self(format!("ses_{}", random(CHANNEL_RANDOM)))
+    }
+
+    /// None unless the text is exactly a session id.
+    pub fn parse(s: &str) -> Option<Self> {
+        s.strip_prefix("ses_").filter(|r| is_word(r, CHANNEL_RANDOM)).map(|_| Self(s.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The id of an event in an audit: `evt_` + 20 random characters.
+pub fn event_id() -> String {
+    format!("evt_{}", random(CHANNEL_RANDOM))
+}
+
 /// A presented API key, split: `bck_<id>.<secret>`. Neither `Debug` nor `Display` shows the secret.
 #[derive(Clone)]
 pub struct PresentedKey {
@@ -317,7 +361,7 @@ pub fn digest(text: &str) -> String {
 
 /// Whether a text could be taken for one of our ids; such texts are refused as aliases.
 pub fn looks_like_an_id(s: &str) -> bool {
-    ["ch_", "msg_", "act_", "bck_", "lease_", "inv_", "acr_", "evt_"].iter().any(|p| s.starts_with(p))
+    ["ch_", "msg_", "act_", "bck_", "lease_", "inv_", "acr_", "evt_", "ses_", "result-of-msg_"].iter().any(|p| s.starts_with(p))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! The path of a request in four files: [`router`] (one row an operation) → a domain module such as [`messages`] (`post.rs`: body, rules,
 //! handler) → `lua/messages/post.lua` (the one atomic step) → `messages/mod.rs` (what a message is).
 //!
-//! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`],
-//!   [`access_requests`], [`invitations`], [`events`], [`actors`], [`tasks`], [`discovery`].
+//! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`], [`access_requests`],
+//!   [`invitations`], [`events`], [`actors`], [`tasks`], [`sessions`], [`usage`], [`audit`], [`admin`], [`discovery`].
 //! - What no domain owns: [`http`] (who asks, bodies, limits, headers), [`store`] (Redis, scripts, every key), [`wait`] (long-poll),
 //!   [`error`] (every error code, once), [`ids`], [`observe`] (metrics).
 //! - The process: [`settings`], [`commands`], [`serving`], [`shutdown`], [`logging`], [`app`].
@@ -13,8 +13,10 @@
 
 pub mod access_requests;
 pub mod actors;
+pub mod admin;
 pub mod api_keys;
 pub mod app;
+pub mod audit;
 pub mod channels;
 pub mod claims;
 pub mod commands;
@@ -32,8 +34,10 @@ pub mod observe;
 pub mod operation;
 pub mod router;
 pub mod serving;
+pub mod sessions;
 pub mod settings;
 pub mod shutdown;
 pub mod store;
 pub mod tasks;
+pub mod usage;
 pub mod wait;

@@ -71,8 +71,16 @@ pub type Body = fn() -> (&'static str, Vec<(String, RefOr<Schema>)>);
 /// description in the documents is marked.
 #[derive(Clone, Copy, Debug)]
 pub struct Deprecated {
-    /// Path to call instead, without parameters.
+    /// Path to call instead; what stands in braces is taken from the path that was called.
     pub successor: &'static str,
+}
+
+impl Deprecated {
+    /// What to call instead of `path`, a path of this route.
+    pub fn instead_of(&self, route: &str, path: &str) -> String {
+        let given = |name: &str| route.split('/').zip(path.split('/')).find(|(part, _)| *part == name).map(|(_, given)| given);
+        self.successor.split('/').map(|part| given(part).filter(|_| part.starts_with('{')).unwrap_or(part)).collect::<Vec<_>>().join("/")
+    }
 }
 
 /// One operation of the API.
@@ -148,5 +156,20 @@ impl Operation {
         codes.sort_by_key(|c| (c.spec().status, c.spec().word));
         codes.dedup();
         codes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_call_instead_names_the_same_thing() {
+        let instead = |successor, route, path| Deprecated { successor }.instead_of(route, path);
+        assert_eq!(
+            instead("/v1/messages/{message_id}/ack", "/v1/tasks/{message_id}/result", "/v1/tasks/msg_1/result"),
+            "/v1/messages/msg_1/ack"
+        );
+        assert_eq!(instead("/v1/tasks/post", "/v1/tasks/post-with-result", "/v1/tasks/post-with-result"), "/v1/tasks/post");
     }
 }

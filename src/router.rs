@@ -12,7 +12,10 @@ use crate::app::App;
 use crate::http::finish::{self, FinishLayer};
 use crate::http::{flood, headers};
 use crate::operation::Operation;
-use crate::{access_requests, actors, api_keys, channels, claims, discovery, events, invitations, members, messages, tasks};
+use crate::{
+    access_requests, actors, admin, api_keys, audit, channels, claims, discovery, events, invitations, members, messages, sessions, tasks,
+    usage,
+};
 
 /// All operations with their handlers: the rows the router is built from, and the document is written from.
 fn rows() -> Vec<Row> {
@@ -22,6 +25,14 @@ fn rows() -> Vec<Row> {
         row(&api_keys::me::DELETE_KEYS_ME, api_keys::me::revoke),
         row(&api_keys::scopes::SET_KEY_SCOPES, api_keys::scopes::handle),
         row(&api_keys::minting::ADMIN_SET_MINTING, api_keys::minting::handle),
+        row(&admin::issue_key::ADMIN_ISSUE_KEY, admin::issue_key::handle),
+        row(&admin::revoke_key::ADMIN_REVOKE_KEY, admin::revoke_key::handle),
+        row(&admin::pause::ADMIN_PAUSE_CHANNEL, admin::pause::pause),
+        row(&admin::pause::ADMIN_RESUME_CHANNEL, admin::pause::resume),
+        row(&admin::delete_channel::ADMIN_DELETE_CHANNEL, admin::delete_channel::handle),
+        row(&audit::all::ADMIN_AUDIT, audit::all::handle),
+        row(&audit::mine::SECURITY_AUDIT, audit::mine::handle),
+        row(&usage::metrics::OBSERVABILITY_METRICS, usage::metrics::handle),
         row(&channels::create::CREATE_CHANNEL, channels::create::handle),
         row(&channels::discover::DISCOVER_CHANNELS, channels::discover::handle),
         row(&channels::read::GET_CHANNEL, channels::read::handle),
@@ -54,6 +65,15 @@ fn rows() -> Vec<Row> {
         row(&tasks::subscribe::TASK_SUBSCRIBE, tasks::subscribe::handle),
         row(&tasks::broadcast::TASK_BROADCAST, tasks::broadcast::handle),
         row(&tasks::session::TASK_CREATE_CLAIMABLE_SESSION, tasks::session::handle),
+        row(&tasks::claim_and_ack::TASK_CLAIM_AND_ACK, tasks::claim_and_ack::handle),
+        row(&tasks::post_with_result::TASK_POST_WITH_RESULT, tasks::post_with_result::handle),
+        row(&tasks::result::TASK_PUBLISH_RESULT, tasks::result::publish),
+        row(&tasks::result::TASK_AWAIT_RESULT, tasks::result::show),
+        row(&sessions::create::CREATE_SESSION, sessions::create::handle),
+        row(&sessions::list::LIST_SESSIONS, sessions::list::handle),
+        row(&sessions::read::GET_SESSION, sessions::read::handle),
+        row(&sessions::update::PATCH_SESSION, sessions::update::handle),
+        row(&sessions::delete::DELETE_SESSION, sessions::delete::handle),
         row(&actors::register::CREATE_ACTOR, actors::register::handle),
         row(&actors::read::GET_ACTOR, actors::read::handle),
         row(&discovery::health::HEALTH, discovery::health::handle),

@@ -1,11 +1,15 @@
 //! `POST /v1/keys`: a key for whoever asks, no signup.
 
+use std::net::IpAddr;
+
 use axum::extract::{FromRequest, Request, State};
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::MAX_LABEL;
 use crate::app::App;
+use crate::audit::{self, Event, Kind};
 use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
 use crate::http::fields::wrong;
@@ -58,7 +62,9 @@ pub struct IssuedKey {
 }
 
 impl IssueKey {
-    fn read(fields: &Fields) -> Result<Self> {
+    /// # Errors
+    /// `missing_field`, `invalid_string`.
+    pub fn read(fields: &Fields) -> Result<Self> {
         let label = fields
             .text("agent_label")?
             .filter(|l| !l.is_empty())
@@ -86,26 +92,32 @@ pub async fn handle(State(app): State<App>, context: Context, request: Request) 
         .run(&app.redis)
         .await?;
     let label = IssueKey::read(&Body::from_request(request, &app).await?.fields)?.agent_label;
-    let issued = issue(&app, &label).await?;
+    let issued = issue(&app, &label, Kind::KeyIssue, context.client()).await?;
     Answer::created(&issued)
 }
 
-async fn issue(app: &App, label: &str) -> Result<IssuedKey> {
+/// Makes a key, with an event of this kind in its audit and in the instance's.
+///
+/// # Errors
+/// `label_in_use`, or Redis trouble.
+pub async fn issue(app: &App, label: &str, kind: Kind, from: IpAddr) -> Result<IssuedKey> {
     let id = KeyId::generate(label);
     let (key, kept) = PresentedKey::mint(id.clone());
     let actor = ActorId::generate(&KeySlot::of_label(label));
+    let event = Event::new(kind, Some(&id), None, from, &json!({ "agent_label": label }));
     let slot = app.keys.key(&id);
-    scripts::KEY_CREATE
+    let call = scripts::KEY_CREATE
         .on(&slot)
         .key("record", id.as_str())
         .key("actors", id.as_str())
+        .key("audit", id.as_str())
         .arg("key", id.as_str())
         .arg("label", label)
         .arg("digest", &kept.digest)
-        .arg("actor_id", actor.as_str())
-        .run(&app.redis)
-        .await
-        .map_err(|e| if e.code() == Code::LabelInUse { ApiError::new(Code::LabelInUse).field("agent_label") } else { e })?;
+        .arg("actor_id", actor.as_str());
+    let done = event.of_key(call, app).run(&app.redis).await;
+    done.map_err(|e| if e.code() == Code::LabelInUse { ApiError::new(Code::LabelInUse).field("agent_label") } else { e })?;
+    audit::tell(app, None, event).await;
     Ok(IssuedKey {
         key,
         key_id: id.as_str().to_owned(),

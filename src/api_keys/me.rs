@@ -2,12 +2,15 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::{App, tell_of_changed_key};
+use crate::audit::{self, Event, Kind};
 use crate::discovery::schema;
 use crate::error::Result;
-use crate::http::{Answer, Caller};
+use crate::http::{Answer, Caller, Context};
+use crate::ids::KeyId;
 use crate::operation::{Auth, Operation};
 use crate::store::scripts;
 
@@ -84,19 +87,29 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Answer> {
     })
 }
 
-pub async fn revoke(State(app): State<App>, caller: Caller) -> Result<Answer> {
-    let slot = app.keys.key(&caller.key);
-    let id = caller.key.as_str();
-    let done = scripts::KEY_REVOKE
+pub async fn revoke(State(app): State<App>, caller: Caller, context: Context) -> Result<Answer> {
+    let event = Event::new(Kind::KeyRevoke, Some(&caller.key), Some(&caller.key), context.client(), &json!({}));
+    Answer::ok(&end(&app, &caller.key, event).await?)
+}
+
+/// Ends a key, on every replica, with an event in its audit and in the instance's.
+///
+/// # Errors
+/// `unauthorized` when there is no such active key; Redis trouble.
+pub async fn end(app: &App, key: &KeyId, event: Event) -> Result<RevokedKey> {
+    let slot = app.keys.key(key);
+    let id = key.as_str();
+    let call = scripts::KEY_REVOKE
         .on(&slot)
         .key("record", id)
         .key("channels", id)
         .key("owned", id)
         .key("actors", id)
-        .arg("key", id)
-        .run(&app.redis)
-        .await;
-    tell_of_changed_key(&app, &caller.key).await; // also when the answer was lost: it may have happened
+        .key("audit", id)
+        .arg("key", id);
+    let done = event.of_key(call, app).run(&app.redis).await;
+    tell_of_changed_key(app, key).await; // also when the answer was lost: it may have happened
     done?;
-    Answer::ok(&RevokedKey { key_id: id.to_owned(), revoked: true })
+    audit::tell(app, None, event).await;
+    Ok(RevokedKey { key_id: id.to_owned(), revoked: true })
 }

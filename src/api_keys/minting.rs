@@ -2,13 +2,15 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::audit::{Event, Kind};
 use crate::discovery::schema;
 use crate::error::{Code, Result};
 use crate::http::fields::wrong;
-use crate::http::{Admin, Answer, Body};
+use crate::http::{Admin, Answer, Body, Context};
 use crate::operation::{Auth, Operation};
 use crate::store::scripts;
 
@@ -41,12 +43,14 @@ pub struct Minting {
     public_minting_enabled: bool,
 }
 
-pub async fn handle(State(app): State<App>, _: Admin, body: Body) -> Result<Answer> {
+pub async fn handle(State(app): State<App>, _: Admin, context: Context, body: Body) -> Result<Answer> {
     let enabled =
         body.fields.boolean("enabled", Code::InvalidField)?.ok_or_else(|| wrong(Code::InvalidField, "enabled", "must be true or false"))?;
     let slot = app.keys.mint();
     let want = if enabled { "open" } else { "closed" };
-    let reply = scripts::KEY_MINTING.on(&slot).arg("want", want).may_send_again(true).run(&app.redis).await?;
+    let event = Event::new(Kind::MintingToggle, None, None, context.client(), &json!({ "enabled": enabled }));
+    let call = event.of_all(scripts::KEY_MINTING.on(&slot).arg("want", want), &app);
+    let reply = call.may_send_again(true).run(&app.redis).await?;
     Answer::ok(&Minting { public_minting_enabled: reply.int(0)? == 1 })
 }
 

@@ -7,7 +7,7 @@ use super::{aliases, resolve};
 use crate::app::{App, tell_of_changed_names};
 use crate::error::Result;
 use crate::http::{Answer, Body, Caller, Once, Params};
-use crate::ids::ChannelId;
+use crate::ids::{ChannelId, KeyId};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 
@@ -28,16 +28,24 @@ pub static DELETE_CHANNEL: Operation = Operation {
     refusals: &[],
 };
 
-/// The channel goes first, its names after it: a crash in between leaves names that lead to nothing, which read as not found and are
-/// taken over by the next who wants them.
 pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Result<Answer> {
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
     let id = resolve::resolve_once(&app, &caller, params.text("identifier")?, &once).await?;
-    let slot = app.keys.channel(&id);
+    let replayed = delete(&app, &caller.key, &id, &once).await?;
+    Ok(Answer::no_content().once(&once, replayed))
+}
+
+/// Deletes a channel as `key`; whether it was done before. The channel goes first, its names after it: a crash in between leaves names
+/// that lead to nothing, which read as not found and are taken over by the next who wants them.
+///
+/// # Errors
+/// `channel_not_found`, `channel_access_denied`, `forbidden`, or Redis trouble.
+pub async fn delete(app: &App, key: &KeyId, id: &ChannelId, once: &Once) -> Result<bool> {
+    let slot = app.keys.channel(id);
     let reply = scripts::CHANNEL_DELETE
         .on(&slot)
         .key("idem", &once.name)
-        .arg("key", caller.key.as_str())
+        .arg("key", key.as_str())
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(once.is_kept())
@@ -45,27 +53,26 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .await?;
     let replayed = reply.status() == "replayed";
     if !replayed {
-        listing::leave(&app, &id, Because::Deleted).await;
-        free_name(&app, &caller, &reply.text(0)?, &id, true).await?;
+        listing::leave(app, id, Because::Deleted).await;
+        free_name(app, key, &reply.text(0)?, id, true).await?;
         for alias in reply.text(1)?.split('\u{1f}').filter(|a| !a.is_empty()) {
             aliases::free(&app, alias, &id).await?;
         }
-        tell_of_changed_names(&app).await;
+        tell_of_changed_names(app).await;
     }
-    Ok(Answer::no_content().once(&once, replayed))
+    Ok(replayed)
 }
 
-/// Frees a name of the caller's, if it still stands for this channel. `gone`: the channel was deleted; else it goes on
-/// under another name.
+/// Frees a name of a key, if it still stands for this channel. `gone`: the channel was deleted; else it goes on under another name.
 ///
 /// # Errors
 /// Redis trouble.
-pub async fn free_name(app: &App, caller: &Caller, name: &str, id: &ChannelId, gone: bool) -> Result<()> {
-    let slot = app.keys.key(&caller.key);
+pub async fn free_name(app: &App, key: &KeyId, name: &str, id: &ChannelId, gone: bool) -> Result<()> {
+    let slot = app.keys.key(key);
     scripts::CHANNEL_NAME_DROP
         .on(&slot)
-        .key("channels", caller.key.as_str())
-        .key("owned", caller.key.as_str())
+        .key("channels", key.as_str())
+        .key("owned", key.as_str())
         .arg("name", name)
         .arg("id", id.as_str())
         .arg("gone", if gone { "1" } else { "" })

@@ -1,4 +1,4 @@
-//! What a caller calls a channel: an id, a name of its own, or a global alias, in this order (protocol, chapter 4).
+//! What a caller calls a channel: an id (or the name of a result channel, which is one), a name of its own, or a global alias, in this order (protocol, chapter 4).
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub async fn resolve(app: &App, caller: &Caller, word: &str) -> Result<ChannelId
 /// `channel_not_found`, or Redis trouble.
 pub async fn resolve_once(app: &App, caller: &Caller, word: &str, once: &Once) -> Result<ChannelId> {
     let word = word.trim();
-    match ChannelId::parse(word) {
+    match ChannelId::of_word(word) {
         Some(id) => Ok(id),
         None => Box::pin(by_name(app, caller, word, once)).await, // boxed: requests that come with an id do not carry room for it
     }

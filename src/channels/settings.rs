@@ -33,7 +33,7 @@ pub fn name(fields: &Fields) -> Result<String> {
 /// # Errors
 /// `invalid_channel_name`.
 pub fn checked_name(name: String) -> Result<String> {
-    if names::is_name(&name, MAX_NAME) && crate::ids::ChannelId::parse(&name).is_none() {
+    if names::is_name(&name, MAX_NAME) && crate::ids::ChannelId::of_word(&name).is_none() {
         Ok(name)
     } else {
         Err(ApiError::new(Code::InvalidChannelName).field("name"))

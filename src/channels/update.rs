@@ -151,7 +151,7 @@ async fn rename(
     if old != name {
         // A late retry changes nothing: the channel may be called something else by now.
         let renamed = done.as_ref().is_ok_and(|(record, _)| record.text("name") == name);
-        super::delete::free_name(app, caller, if renamed { &old } else { name }, id, false).await?;
+        super::delete::free_name(app, &caller.key, if renamed { &old } else { name }, id, false).await?;
         tell_of_changed_names(app).await;
     }
     done

@@ -71,6 +71,9 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .run(&app.redis)
         .await
         .map_err(of_message)?;
+    if reply.status() == "acknowledged" {
+        app.tally.acked(&caller.key);
+    }
     let status = if reply.status() == "replayed" { "acknowledged" } else { reply.status() }.to_owned();
     let message = Claimed::read(&id, &reply)?.view(&reply)?;
     Ok(Answer::ok(&ClaimStatus { status, message })?.once(&once, reply.status() == "replayed"))

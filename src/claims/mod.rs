@@ -115,7 +115,7 @@ fn lease_s(fields: &Fields) -> Result<Option<u64>> {
 }
 
 /// A message whose channel is gone is gone.
-fn of_message(e: ApiError) -> ApiError {
+pub(crate) fn of_message(e: ApiError) -> ApiError {
     if e.code() == Code::ChannelNotFound { ApiError::new(Code::MessageNotFound) } else { e }
 }
 

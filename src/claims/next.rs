@@ -133,7 +133,11 @@ async fn run(app: &App, ask: &Ask) -> Result<Got> {
         .may_send_again(ask.once.is_kept()) // without a record a second try would take a second message
         .run(&app.redis)
         .await?;
-    decode(&reply)
+    let got = decode(&reply)?;
+    if !got.replayed {
+        app.tally.claimed(&ask.key, got.taken.len());
+    }
+    Ok(got)
 }
 
 fn decode(reply: &Reply) -> Result<Got> {

@@ -134,6 +134,14 @@ codes! {
     InvitationExpired => spec("invitation_expired", 410, "This invitation has ended: it lives for 24 hours.", "Ask for a new invitation."),
     InvitationRevoked => spec("invitation_revoked", 410, "This invitation was revoked.", "Ask for a new invitation."),
 
+    // Sessions
+    SessionNotFound => spec("session_not_found", 404, "This key has no session with this id: it ended after 24 hours, was deleted, or is another key's.", "List your sessions: GET /v1/sessions, or create one: POST /v1/sessions."),
+    SessionConflict => spec("session_conflict", 409, "Too many others changed the session at the same time; nothing was changed.", "Send the request again, after a short random pause."),
+    StateTooLarge => spec("state_too_large", 422, "The session's `state` would be longer than 64 KiB of JSON.", "Keep references in the state instead of the data, or use another session."),
+
+    // Results of tasks
+    ResultNotReady => spec("result_not_ready", 404, "No result of this task has been published yet.", "Ask again with growing pauses. New code: GET /v1/messages/{id}?wait=&until=done."),
+
     // Ours
     OutcomeUnknown => spec("outcome_unknown", 503, "The store's answer got lost: the request may or may not have taken effect.", "Look before you repeat it: list from your cursor, or read what it would have changed. Next time send an Idempotency-Key: then repeating is safe."),
     StorageUnavailable => spec("storage_unavailable", 503, "The store cannot be reached or did not answer in time.", "Wait `retry_after` seconds (also in Retry-After), then send the same request again: repeating this one is safe."),

@@ -1,6 +1,6 @@
 //! Reading the fields of a JSON body: each mistake names its field, and says what would be right.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -88,6 +88,19 @@ impl Fields {
             return Err(wrong(Code::InvalidObject, name, "must hold valid Unicode and numbers that fit into 64 bits"));
         }
         Ok(Some(raw.to_owned()))
+    }
+
+    /// All fields but these, each in the words it was sent in.
+    ///
+    /// # Errors
+    /// `invalid_object`, naming a field that holds what cannot be given back to everybody.
+    pub fn rest(&self, but: &[&str]) -> Result<BTreeMap<String, Box<RawValue>>> {
+        let others = self.0.iter().filter(|(name, _)| !but.contains(&name.as_str()));
+        let checked = others.map(|(name, raw)| match serde_json::from_str::<serde_json::Value>(raw.get()) {
+            Ok(_) => Ok((name.clone(), raw.clone())),
+            Err(_) => Err(wrong(Code::InvalidObject, name, "must hold valid Unicode and numbers that fit into 64 bits")),
+        });
+        checked.collect()
     }
 
     /// A boolean; None if absent or null.

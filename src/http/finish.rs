@@ -81,6 +81,8 @@ struct Begun {
     context: Context,
     traceparent: String,
     https: bool,
+    /// The path of a deprecated operation: its successor may be named after it.
+    deprecated_path: String,
 }
 
 impl Begun {
@@ -94,14 +96,15 @@ impl Begun {
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let operation = route.as_ref().and_then(|r| router::operation(&method, r.as_str()));
+        let deprecated_path = operation.and_then(|o| o.deprecated).map_or_else(String::new, |_| request.uri().path().to_owned());
         let context = Context::new(headers::request_id(request.headers()), client, base_url, operation);
         request.extensions_mut().insert(context.clone());
-        Self { at, method, route, context, traceparent, https }
+        Self { at, method, route, context, traceparent, https, deprecated_path }
     }
 }
 
 async fn finish(layer: &FinishLayer, begun: Begun, response: impl Future<Output = Result<Response, Infallible>>) -> Response {
-    let Begun { at, method, route, context, traceparent, https } = begun;
+    let Begun { at, method, route, context, traceparent, https, deprecated_path } = begun;
     let metrics = &layer.app.metrics;
     let _running = metrics.request_began();
     let (error, mut response) = with_error_body(guarded(response).await, &context);
@@ -116,12 +119,16 @@ async fn finish(layer: &FinishLayer, begun: Begun, response: impl Future<Output 
     if response.status().as_u16() < 400 {
         headers::add_links(response.headers_mut(), context.base_url());
     }
-    if let Some(deprecated) = operation.and_then(|o| o.deprecated) {
-        headers::add_deprecation(response.headers_mut(), context.base_url(), deprecated.successor);
+    if let Some(deprecated) = context.operation().and_then(|o| o.deprecated) {
+        let instead = deprecated.instead_of(route.as_ref().map_or("", MatchedPath::as_str), &deprecated_path);
+        headers::add_deprecation(response.headers_mut(), context.base_url(), &instead);
     }
 
     let elapsed = at.elapsed();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    if let Some(key) = context.key() {
+        layer.app.tally.answered(key, response.status().as_u16());
+    }
     metrics.request_ended(context.operation(), method.as_str(), route, response.status().as_u16(), elapsed);
     log(&context, method.as_str(), route, response.status(), error.as_ref(), elapsed.as_secs_f64() * 1000.0, &traceparent);
     response

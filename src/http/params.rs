@@ -75,6 +75,11 @@ impl Query {
         self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
+    /// A parameter in the words it was sent in, also if they are none.
+    pub fn as_is(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// `limit`, 1 to 100, 50 if absent.
     ///
     /// # Errors

@@ -167,6 +167,8 @@ settings! {
             "Channels that one key may own.";
         max_actors_per_key: u64 = "MAX_ACTORS_PER_KEY", "1000", Whole::<u64>::new(1, 1_000_000),
             "Actors that one key may own.";
+        max_sessions_per_key: u64 = "MAX_SESSIONS_PER_KEY", "100", Whole::<u64>::new(1, 10_000),
+            "Live sessions that one key may have.";
         max_members_per_channel: u64 = "MAX_MEMBERS_PER_CHANNEL", "1000", Whole::<u64>::new(1, 1_000_000),
             "Members of one channel.";
         max_access_requests_per_channel: u64 = "MAX_ACCESS_REQUESTS_PER_CHANNEL", "100", Whole::<u64>::new(1, 1000),
@@ -201,6 +203,10 @@ settings! {
     "Operating" {
         admin_token: Option<Secret> = "ADMIN_TOKEN", "", Optional(HeaderSecret),
             "Secret for the X-Admin-Token header; unset, the admin operations are off. Prefer the variable: a flag shows in the process list.";
+        audit_retention_days: u64 = "AUDIT_RETENTION_DAYS", "90", Whole::<u64>::new(1, 3650),
+            "Days that security events stay in the audit.";
+        usage_flush: Duration = "USAGE_FLUSH_SECONDS", "5", Seconds { min: 1, max: 3600 },
+            "How often a replica adds what it counted for each key to the counters in Redis; other replicas show it so much later.";
         instance_kind: String = "INSTANCE_KIND", "self-hosted", Text { max: 64, of: "letters, digits and . _ -", ok: is_word_character },
             "What /health says this instance is.";
         log_format: LogFormat = "LOG_FORMAT", "json" dev "text", LogFormats,

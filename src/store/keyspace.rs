@@ -77,14 +77,31 @@ pub static KEY: &[KeyDef] = &[
     key("owned", "owned:", "zset", "with the key; at most MAX_CHANNELS_PER_KEY", "the key's channel ids, by when they were named"),
     key("actors", "actors:", "hash", "with the key; at most MAX_ACTORS_PER_KEY", "the key's actor names → actor ids"),
     key("book", "book", "hash", "each entry with its key", "actor id → actor: name, owner, label, made at, metadata, description"),
+    key(
+        "sessions",
+        "sessions:",
+        "hash",
+        "24 h after its newest session; at most MAX_SESSIONS_PER_KEY",
+        "session id → session: times, revision, name, metadata, state",
+    ),
+    key("session_index", "session-index:", "zset", "24 h after its newest session", "the key's session ids by creation"),
+    key("audit", "audit:", "stream", "AUDIT_RETENTION_DAYS after its newest event; at most 1,000", "security events that concern the key"),
+    key("usage", "usage:", "hash", "90 days after the key was last used", "requests, errors, claims and acks of the key"),
     key("pin", "pin:", "string", "24 h", "a write that came with a name → the channel id its retries go to"),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),
 ];
 
-/// Keys of minting; one slot for the whole instance, since mints are rare.
+/// Keys of minting and of the instance's audit; one slot for the whole instance, since mints and what is audited are rare.
 pub static MINT: &[KeyDef] = &[
     key("closed", "closed", "string", "until minting is opened", "present while public minting is closed"),
     key("window", "window:", "string", "the mint window", "keys minted by one client address in the running window"),
+    key(
+        "audit_of_all",
+        "audit",
+        "stream",
+        "AUDIT_RETENTION_DAYS after the newest event; at most 100,000",
+        "security events of all keys, for the operator",
+    ),
 ];
 
 /// A global alias; each in a slot of its own.
@@ -214,7 +231,7 @@ pub fn keyspace_md() -> String {
     let slots = [
         ("A channel", "ch_…", CHANNEL),
         ("An API key, its label and its actors", "bck_…", KEY),
-        ("Minting", "mint", MINT),
+        ("Minting and the audit of the instance", "mint", MINT),
         ("A global alias", "alias:…", ALIAS),
         ("An invitation", "inv_…", INVITATION),
         ("A client address", "address:…", ADDRESS),

@@ -2,7 +2,10 @@
 
 pub mod broadcast;
 pub mod claim;
+pub mod claim_and_ack;
 pub mod post;
+pub mod post_with_result;
+pub mod result;
 pub mod session;
 pub mod subscribe;
 

@@ -32,20 +32,23 @@ pub static TASK_POST: Operation = Operation {
     success: (201, Some(schema::of::<PostedTask>)),
     also: None,
     scripts: &[&scripts::MESSAGE_POST, &scripts::CHANNEL_NAME_TAKE, &scripts::CHANNEL_CREATE],
-    refusals: &[
-        Code::MissingField,
-        Code::InvalidString,
-        Code::InvalidObject,
-        Code::ContentTooLarge,
-        Code::MetadataTooLarge,
-        Code::InvalidMentions,
-        Code::ActorNotFound,
-        Code::ActorForbidden,
-        Code::InvalidActorName,
-        Code::InvalidChannelName,
-        Code::InsufficientScope,
-    ],
+    refusals: REFUSALS,
 };
+
+/// What Rust refuses of a task before any script runs.
+pub(super) const REFUSALS: &[Code] = &[
+    Code::MissingField,
+    Code::InvalidString,
+    Code::InvalidObject,
+    Code::ContentTooLarge,
+    Code::MetadataTooLarge,
+    Code::InvalidMentions,
+    Code::ActorNotFound,
+    Code::ActorForbidden,
+    Code::InvalidActorName,
+    Code::InvalidChannelName,
+    Code::InsufficientScope,
+];
 
 /// What to send.
 #[derive(ToSchema)]
@@ -72,19 +75,28 @@ pub struct PostedTask {
 
 pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Result<Answer> {
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
+    let (message, channel, replayed) = hand_over(&app, &caller, &body, &once).await?;
+    let next_cursor = Some(message.created_at.clone());
+    Ok(Answer::created(&PostedTask { message, channel: channel.as_str().to_owned(), next_cursor })?.once(&once, replayed))
+}
+
+/// Posts the task that the body describes, into the channel that it names or that is made for it; whether that was done before.
+///
+/// # Errors
+/// What the operation refuses.
+pub(super) async fn hand_over(app: &App, caller: &Caller, body: &Body, once: &Once) -> Result<(MessageView, ChannelId, bool)> {
     let word = body.fields.required_text("channel")?;
-    let message = PostMessage::read(&body.fields, &app)?;
-    let mut channel = find_or_create(&app, &caller, &word, &once).await?;
-    let (message, replayed) = match post(&app, &caller, &channel, message, true, &once).await {
+    let message = PostMessage::read(&body.fields, app)?;
+    let mut channel = find_or_create(app, caller, &word, once).await?;
+    let (message, replayed) = match post(app, caller, &channel, message, true, once).await {
         // The name was taken, its channel not yet made: by a request that runs now, or that died in between.
         Err(e) if e.code() == Code::ChannelNotFound && ChannelId::parse(&word).is_none() => {
-            channel = open_under_name(&app, &caller, &word, &once.pin_only()).await?;
-            post(&app, &caller, &channel, PostMessage::read(&body.fields, &app)?, true, &once).await?
+            channel = open_under_name(app, caller, &word, &once.pin_only()).await?;
+            post(app, caller, &channel, PostMessage::read(&body.fields, app)?, true, once).await?
         }
         done => done?,
     };
-    let next_cursor = Some(message.created_at.clone());
-    Ok(Answer::created(&PostedTask { message, channel: channel.as_str().to_owned(), next_cursor })?.once(&once, replayed))
+    Ok((message, channel, replayed))
 }
 
 /// A stranger's alias must not capture tasks: it counts only if the caller owns its channel or is a member of it (protocol, chapter 7).

@@ -2,6 +2,8 @@
 
 mod access_requests;
 mod actors;
+mod admin;
+mod audit;
 mod channels;
 mod claims;
 mod cross_cutting;
@@ -10,4 +12,6 @@ mod invitations;
 mod keys;
 mod members;
 mod messages;
+mod observability;
+mod sessions;
 mod tasks;

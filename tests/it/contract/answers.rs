@@ -51,11 +51,54 @@ async fn keys_and_actors(agent: &Agent, fleet: &Fleet, answers: &mut Answers) {
     answers.keep("deleteKeysMe", 200, fresh.delete("/v1/keys/me")).await;
     let minting = client.post("/v1/admin/minting", json!({ "enabled": true })).header("X-Admin-Token", "operator");
     answers.keep("adminSetMinting", 200, minting).await;
+    operator(agent, fleet, answers).await;
+    answers.keep("securityAudit", 200, agent.get("/v1/security/audit")).await;
+    answers.keep("observabilityMetrics", 200, agent.get("/v1/observability/metrics")).await;
     let fields = json!({ "name": "worker-1", "description": "d", "metadata": { "a": [1] } });
     let actor = answers.keep("createActor", 201, agent.post("/v1/actors", fields.clone())).await;
     answers.keep("createActor", 200, agent.post("/v1/actors", fields)).await;
     answers.keep("getActor", 200, agent.get(&format!("/v1/actors/{}", actor["id"].as_str().expect("an id")))).await;
     answers.keep("health", 200, client.get("/health")).await;
+}
+
+async fn operator(agent: &Agent, fleet: &Fleet, answers: &mut Answers) {
+    let as_operator = |ask: Ask| ask.header("X-Admin-Token", "operator");
+    let client = fleet.client();
+    let label = json!({ "agent_label": format!("issued-{}", agent.label) });
+    let issued = answers.keep("adminIssueKey", 201, as_operator(client.post("/v1/admin/keys", label))).await;
+    let channel = agent.channel("claimable").await;
+    let path = format!("/v1/admin/channels/{channel}");
+    answers.keep("adminPauseChannel", 200, as_operator(client.post(&format!("{path}/pause"), json!({})))).await;
+    answers.keep("adminResumeChannel", 200, as_operator(client.post(&format!("{path}/resume"), json!({})))).await;
+    answers.keep("adminDeleteChannel", 204, as_operator(client.delete(&path))).await;
+    answers.keep("adminDeleteChannel", 404, as_operator(client.delete(&path))).await;
+    let key = format!("/v1/admin/keys/{}", issued["key_id"].as_str().expect("an id"));
+    answers.keep("adminRevokeKey", 200, as_operator(client.delete(&key))).await;
+    answers.keep("adminAudit", 200, as_operator(client.get("/v1/admin/audit?limit=3"))).await;
+    answers.keep("adminAudit", 401, client.get("/v1/admin/audit")).await;
+}
+
+async fn sessions(agent: &Agent, answers: &mut Answers) {
+    let fields = json!({ "name": "flow", "state": { "a": [1] }, "metadata": { "run": "r" } });
+    let session = answers.keep("createSession", 201, agent.post("/v1/sessions", fields)).await;
+    let path = format!("/v1/sessions/{}", session["id"].as_str().expect("an id"));
+    answers.keep("getSession", 200, agent.get(&path)).await;
+    answers.keep("patchSession", 200, agent.patch(&path, json!({ "state": { "b": null } }))).await;
+    answers.keep("listSessions", 200, agent.get("/v1/sessions?limit=1")).await;
+    answers.keep("deleteSession", 200, agent.delete(&path)).await;
+    answers.keep("deleteSession", 404, agent.delete(&path)).await;
+}
+
+async fn results(agent: &Agent, other: &Agent, channel: &str, answers: &mut Answers) {
+    let fields = json!({ "channel": channel, "content": "t" });
+    let posted = answers.keep("taskPostWithResult", 201, agent.post("/v1/tasks/post-with-result", fields)).await;
+    let result = posted["result_url"].as_str().expect("a path");
+    answers.keep("taskAwaitResult", 404, agent.get(result)).await;
+    answers.keep("taskPublishResult", 201, other.post(result, json!({ "content": "r", "metadata": { "n": 1 } }))).await;
+    answers.keep("taskAwaitResult", 200, agent.get(result)).await;
+    let claim = json!({ "message_id": posted["message"]["id"] });
+    answers.keep("taskClaimAndAck", 200, other.post("/v1/tasks/claim-and-ack", claim.clone())).await;
+    answers.keep("taskClaimAndAck", 409, agent.post("/v1/tasks/claim-and-ack", claim)).await;
 }
 
 async fn channels_and_members(agent: &Agent, other: &Agent, answers: &mut Answers) -> String {
@@ -163,6 +206,8 @@ async fn the_live_document_is_valid_and_every_operation_answers_what_it_declares
     access(&agent, &other, &mut answers).await;
     messages_and_claims(&agent, &other, &channel, &mut answers).await;
     tasks(&agent, &other, &channel, &mut answers).await;
+    results(&agent, &other, &channel, &mut answers).await;
+    sessions(&agent, &mut answers).await;
     history(&agent, &mut answers).await;
 
     let met: BTreeSet<&str> =

@@ -6,3 +6,4 @@ mod document;
 mod first_screen;
 mod keyspace;
 mod operations;
+mod scopes;

@@ -173,3 +173,17 @@ fn members_change_only_what_helps_them_work_together() {
         update().with("for_members", "1").run().ok("updated");
     });
 }
+
+pub fn answers_end_after(b: &Bench) {
+    let end = |key: &str| b.ask("channels/end_after").with("key", key).run();
+    end(OWNER).no("channel_not_found");
+    b.channel(&[("access", "restricted")]);
+    end(STRANGER).no("channel_access_denied");
+    b.ask("members/add").run().ok("added");
+    end(STRANGER).no("forbidden");
+    end(OWNER).ok("ends");
+    for key in ["meta", "members"] {
+        let left: i64 = b.run(&["PTTL", &b.key(key)]);
+        assert!((50_000..=60_000).contains(&left), "{key}: {left}");
+    }
+}

@@ -5,10 +5,12 @@
 mod access_requests;
 mod actors;
 mod api_keys;
+mod audit;
 mod channel_names;
 mod channels;
 mod claims_ack;
 mod claims_claim;
+mod claims_claim_and_ack;
 mod claims_give_back;
 mod claims_heartbeat;
 mod claims_next;
@@ -27,6 +29,9 @@ mod messages_post;
 mod messages_retract;
 mod no_channel;
 mod placeholders;
+mod sessions;
+mod tasks;
+mod usage;
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -56,6 +61,10 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("api_keys/read", api_keys::answers_read),
     ("api_keys/revoke", api_keys::answers_revoke),
     ("api_keys/set_scopes", api_keys::answers_set_scopes),
+    ("audit/file", audit::answers_file),
+    ("audit/list", audit::answers_list),
+    ("audit/list_all", audit::answers_list_all),
+    ("audit/note", audit::answers_note),
     ("channels/alias_add", channel_names::answers_alias_add),
     ("channels/alias_drop", channel_names::answers_alias_drop),
     ("channels/alias_read", channel_names::answers_alias_read),
@@ -71,10 +80,12 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("channels/name_take", channel_names::answers_name_take),
     ("channels/create", channels::answers_create),
     ("channels/delete", channels::answers_delete),
+    ("channels/end_after", channels::answers_end_after),
     ("channels/read", channels::answers_read),
     ("channels/update", channels::answers_update),
     ("claims/ack", claims_ack::answers),
     ("claims/claim", claims_claim::answers),
+    ("claims/claim_and_ack", claims_claim_and_ack::answers),
     ("claims/give_back", claims_give_back::answers),
     ("claims/heartbeat", claims_heartbeat::answers),
     ("claims/next", claims_next::answers),
@@ -97,6 +108,15 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("messages/list_unclaimed", messages_list_unclaimed::answers),
     ("messages/post", messages_post::answers),
     ("messages/retract", messages_retract::answers),
+    ("sessions/create", sessions::answers_create),
+    ("sessions/delete", sessions::answers_delete),
+    ("sessions/list", sessions::answers_list),
+    ("sessions/read", sessions::answers_read),
+    ("sessions/update", sessions::answers_update),
+    ("tasks/origin", tasks::answers_origin),
+    ("usage/add", usage::answers_add),
+    ("usage/channel", usage::answers_channel),
+    ("usage/overview", usage::answers_overview),
 ];
 
 #[test]

@@ -25,6 +25,7 @@ pub const SECOND: u64 = 1_000_000;
 pub const CHANNEL: &str = "ch_aaaaaaaaaaaaaaaaaaaa";
 pub const OWNER: &str = "bck_ooooooooooooooooaaaaaaaaaa";
 pub const STRANGER: &str = "bck_ssssssssssssssssaaaaaaaaaa";
+pub const SESSION: &str = "ses_aaaaaaaaaaaaaaaaaaaa";
 pub const ACTOR: &str = "act_ooooooooooooooooaaaaaaaaaa";
 pub const OTHER_ACTOR: &str = "act_ssssssssssssssssaaaaaaaaaa";
 pub const INVITATION: &str = "inv_aaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -212,7 +213,7 @@ impl Bench {
         match name {
             _ if has("meta") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
             _ if has("alias") => keys.alias("nick"),
-            _ if has("closed") => keys.mint(),
+            _ if has("closed") || has("audit_of_all") => keys.mint(),
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),
             _ if has("lookups") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
             _ if has("listing") => keys.discoverable(),
@@ -268,6 +269,7 @@ fn default_of(script: &str, arg: &str) -> String {
         "id" if script.starts_with("actors/") => ACTOR,
         "id" if script.starts_with("access_requests/") => REQUEST,
         "id" if script.starts_with("invitations/") && script != "invitations/route" => INVITATION,
+        "id" if script.starts_with("sessions/") => SESSION,
         "id" => CHANNEL,
         "requester" => STRANGER,
         "name" => "worker",
@@ -276,6 +278,12 @@ fn default_of(script: &str, arg: &str) -> String {
         "access" => "open",
         "head" => return format!("{OWNER}\u{1f}{ACTOR}\u{1f}worker\u{1f}"),
         "content" => CONTENT,
+        "event_id" => "evt_1",
+        "event" => return format!("key.issue\u{1f}{OWNER}\u{1f}\u{1f}192.0.2.1\u{1f}{{}}"),
+        "keep" => "5",
+        "keep_ms" | "life_ms" => "60000",
+        "rev" => "1",
+        "requests" | "errors" | "claims" | "acks" => "0",
         "secret" => "s1",
         "digest" => "d1",
         "body" => "00112233445566778899aabbccddeeff",
@@ -285,9 +293,8 @@ fn default_of(script: &str, arg: &str) -> String {
         "limit" => "50",
         "window_ms" => "60000",
         "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
-        "task" | "metadata" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed" | "gone" => {
-            ""
-        }
+        "task" | "metadata" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed"
+        | "gone" => "",
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
     }
     .to_owned()

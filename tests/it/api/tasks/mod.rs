@@ -2,6 +2,8 @@
 
 mod broadcast;
 mod claim;
+mod claim_and_ack;
 mod post;
+mod result;
 mod session;
 mod subscribe;
