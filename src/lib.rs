@@ -3,7 +3,8 @@
 //! The path of a request in four files: [`router`] (one row an operation) → a domain module such as [`messages`] (`post.rs`: body, rules,
 //! handler) → `lua/messages/post.lua` (the one atomic step) → `messages/mod.rs` (what a message is).
 //!
-//! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`], [`actors`], [`tasks`], [`discovery`].
+//! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`], [`actors`], [`tasks`], [`discovery`];
+//!   what agents and people read: [`documents`].
 //! - What no domain owns: [`http`] (who asks, bodies, limits, headers), [`store`] (Redis, scripts, every key), [`wait`] (long-poll),
 //!   [`error`] (every error code, once), [`ids`], [`observe`] (metrics).
 //! - The process: [`settings`], [`commands`], [`serving`], [`shutdown`], [`logging`], [`app`].
@@ -17,6 +18,7 @@ pub mod channels;
 pub mod claims;
 pub mod commands;
 pub mod discovery;
+pub mod documents;
 pub mod error;
 pub mod http;
 pub mod ids;

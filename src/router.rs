@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 use crate::app::App;
 use crate::http::{finish, flood, headers};
 use crate::operation::Operation;
-use crate::{actors, api_keys, channels, claims, discovery, members, messages, tasks};
+use crate::{actors, api_keys, channels, claims, discovery, documents, members, messages, tasks};
 
 /// All operations with their handlers: the rows the router is built from, and the document is written from.
 fn rows() -> Vec<Row> {
@@ -51,9 +51,7 @@ fn rows() -> Vec<Row> {
 
 /// The service, with all its layers.
 pub fn router(app: App) -> axum::Router {
-    let mut api = axum::Router::new()
-        .route("/openapi.json", get(discovery::openapi::handle).options(preflight))
-        .route("/docs/errors.md", get(discovery::health::errors_page).options(preflight));
+    let mut api = documents::routes();
     let mut paths = Vec::new();
     for row in rows() {
         let path = row.operation.path;
@@ -125,6 +123,7 @@ pub fn operation(method: &Method, route: &str) -> Option<&'static Operation> {
     BY_ROUTE.get(route)?.iter().copied().find(|o| o.method == method)
 }
 
-async fn preflight() -> Response {
+/// The answer to OPTIONS on a path that there is.
+pub async fn preflight() -> Response {
     (StatusCode::NO_CONTENT, headers::preflight()).into_response()
 }

@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use crate::app::App;
-use crate::error::{ApiError, Code, Result};
-use crate::http::Context;
+use crate::error::Code;
 use crate::operation::{Auth, Body, Operation};
 use crate::router;
 
@@ -18,12 +13,8 @@ pub fn document_json() -> String {
     format!("{:#}", document(None))
 }
 
-pub async fn handle(State(_): State<App>, context: Context) -> Result<Response> {
-    let text = serde_json::to_string(&document(Some(context.base_url()))).map_err(|e| ApiError::internal(e.to_string()))?;
-    Ok(([(CONTENT_TYPE, "application/json; charset=utf-8")], text).into_response())
-}
-
-fn document(base_url: Option<&str>) -> Value {
+/// The document; with the URL of the instance, if it is known.
+pub fn document(base_url: Option<&str>) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut schemas = Map::new();
     schemas.insert("Error".into(), error_schema());
