@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, escape_formatter};
 use serde::Serialize;
 
 use crate::error::{ApiError, Result};
@@ -35,6 +35,7 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>>> = LazyLock::new(|| {
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.map_err(fault)?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_formatter(write);
     environment.add_filter("span", |seconds: f64| span(seconds));
     for (name, text) in TEMPLATES {
         environment.add_template(name, text).map_err(fault)?;
@@ -50,6 +51,21 @@ pub fn fill(name: &str, facts: &impl Serialize) -> Result<String> {
     let environment = ENVIRONMENT.as_ref().map_err(Clone::clone)?;
     let filled = environment.get_template(name).and_then(|template| template.render(Serde(facts)));
     filled.map_err(|error| ApiError::internal(format!("{name} cannot be filled: {error:#}")))
+}
+
+/// Texts in HTML keep their slashes, unlike the usual escaping: URLs stay readable for who reads the source.
+fn write(out: &mut Output, state: &mut State, value: &Value) -> std::result::Result<(), minijinja::Error> {
+    match value.as_str() {
+        Some(text) if matches!(state.auto_escape(), AutoEscape::Html) && !value.is_safe() => {
+            out.write_str(&escaped(text)).map_err(minijinja::Error::from)
+        }
+        _ => escape_formatter(out, state, value),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let signs = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;")];
+    signs.iter().fold(text.to_owned(), |text, (sign, name)| text.replace(*sign, name))
 }
 
 /// A number of seconds as people say it: `1 day`, `90 seconds`, `5 minutes`.
@@ -72,6 +88,15 @@ mod tests {
         {
             assert_eq!(span(seconds), said);
         }
+    }
+
+    #[test]
+    fn what_could_end_an_attribute_is_escaped_in_html_only() {
+        let settings = crate::settings::Settings::for_tests();
+        let facts = crate::documents::Facts::new(&settings, "https://bus.example/it's?\"<b>&", true);
+        let (page, text) = (fill("humans.html", &facts).expect("a page"), fill("llms.txt", &facts).expect("a text"));
+        assert!(page.contains("https://bus.example/it&#x27;s?&quot;&lt;b&gt;&amp;") && !page.contains("\"<b>"));
+        assert!(text.contains("https://bus.example/it's?\"<b>&"));
     }
 
     #[test]

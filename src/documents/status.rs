@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ pub struct Status {
     max_wait_seconds: f64,
     limits: Value,
     health_url: String,
-    documentation_url: String,
+    sla_url: String,
 }
 
 impl Status {
@@ -59,7 +59,7 @@ impl Status {
             max_wait_seconds: facts.max_wait,
             limits: limits(facts),
             health_url: format!("{}/health", facts.base),
-            documentation_url: format!("{}/docs/sla.md", facts.base),
+            sla_url: format!("{}/docs/sla.md", facts.base),
         }
     }
 
