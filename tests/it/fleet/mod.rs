@@ -4,6 +4,7 @@ mod cluster;
 mod crashes;
 mod health;
 mod idempotency;
+mod mcp;
 mod python_sdk;
 mod races;
 mod readers;
