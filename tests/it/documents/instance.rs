@@ -26,6 +26,10 @@ async fn every_url_is_the_advertised_one_and_a_hostile_host_shows_nowhere() {
         let hostile = open.client().get(path).header("Host", "evil\"><script>$(id)").await.has_status(200).text;
         assert!(!hostile.contains("evil") && !hostile.contains("$(id)"), "{path}");
     }
+    for path in MANIFESTS.into_iter().filter(|path| *path != "/openapi.json").chain(["/status", "/robots.txt"]) {
+        let page = text(&fixed.client(), path).await;
+        assert!(page.contains("://") && page.matches("://").count() == page.matches("https://bus.example/api").count(), "{path}: {page}");
+    }
     let named: Vec<&str> = ["/llms.txt", "/agent-guide", "/humans", "/docs/sla.md"].into_iter().chain(MANIFESTS).collect();
     for path in named {
         assert!(text(&fixed.client(), path).await.contains("https://bus.example/api"), "{path}");
