@@ -17,8 +17,12 @@ pub fn document_json() -> String {
 pub fn document(base_url: Option<&str>) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut schemas = Map::new();
+    let mut tags: Vec<&str> = Vec::new(); // in the router's order, which is that of a first read
     schemas.insert("Error".into(), error_schema());
     for operation in router::operations() {
+        if !tags.contains(&operation.tag) {
+            tags.push(operation.tag);
+        }
         let entry = describe(operation, &mut schemas);
         paths.entry(operation.path).or_default().insert(operation.method.to_lowercase(), entry);
     }
@@ -32,6 +36,7 @@ pub fn document(base_url: Option<&str>) -> Value {
                             and acknowledges it. Broadcast channels show every message to every reader.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
+        "tags": tags.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
             "schemas": schemas,
