@@ -1,5 +1,5 @@
 #!/bin/sh
-# .venv in the repository with the Python client that the tests run (tests/sdk/requirements.txt, all versions pinned).
+# .venv in the repository with the Python clients that the tests run (tests/sdk/requirements.txt, all versions pinned).
 # Skipped while the stamp in it says that it was made from this file by a Python that still works.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -9,7 +9,7 @@ STAMP=.venv/made-from
 NEEDED=3.10
 
 wanted=$(sha256sum <"$REQUIREMENTS")
-if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import backchannel_sdk' 2>/dev/null; then
+if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import backchannel_sdk, backchannel_mcp' 2>/dev/null; then
   exit 0
 fi
 
@@ -30,6 +30,6 @@ say "making .venv from $REQUIREMENTS (python $present)"
 rm -rf .venv
 python3 -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r "$REQUIREMENTS"
-.venv/bin/python -c 'import backchannel_sdk'
+.venv/bin/python -c 'import backchannel_sdk, backchannel_mcp'
 printf '%s\n' "$wanted" >"$STAMP"
 say ".venv is ready"

@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 use crate::actors::ActorCache;
 use crate::api_keys::cache::KeyCache;
 use crate::channels::NameCache;
+use crate::documents;
 use crate::ids::KeyId;
 use crate::observe::Metrics;
 use crate::settings::Settings;
@@ -42,6 +43,8 @@ pub struct AppState {
 /// When the settings cannot be used, or a script's header contradicts the program.
 pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App> {
     scripts::check().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a script does not fit")))?;
+    documents::check().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a document does not fit")))?;
+    documents::began();
     let target = settings.redis_url.clone();
     let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout)?;
     // More topics than waiters: those that were left linger, and must not take the places of who waits now.

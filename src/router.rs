@@ -13,8 +13,8 @@ use crate::http::finish::{self, FinishLayer};
 use crate::http::{flood, headers};
 use crate::operation::Operation;
 use crate::{
-    access_requests, actors, admin, api_keys, audit, channels, claims, discovery, events, invitations, members, messages, sessions, tasks,
-    usage,
+    access_requests, actors, admin, api_keys, audit, channels, claims, discovery, documents, events, invitations, members, messages,
+    sessions, tasks, usage,
 };
 
 /// All operations with their handlers: the rows the router is built from, and the document is written from.
@@ -82,9 +82,7 @@ fn rows() -> Vec<Row> {
 
 /// The service, with all its layers.
 pub fn router(app: App) -> axum::Router {
-    let mut api = axum::Router::new()
-        .route("/openapi.json", get(discovery::openapi::handle).options(preflight))
-        .route("/docs/errors.md", get(discovery::health::errors_page).options(preflight));
+    let mut api = documents::routes();
     let mut paths = Vec::new();
     for row in rows() {
         let path = row.operation.path;
@@ -156,6 +154,7 @@ pub fn operation(method: &Method, route: &str) -> Option<&'static Operation> {
     BY_ROUTE.get(route)?.iter().copied().find(|o| o.method == method)
 }
 
-async fn preflight() -> Response {
+/// The answer to OPTIONS on a path that there is.
+pub async fn preflight() -> Response {
     (StatusCode::NO_CONTENT, headers::preflight()).into_response()
 }

@@ -107,6 +107,7 @@ fn greeting(bound: SocketAddr, wanted_port: u16, data_dir: &Path) -> String {
     };
     format!(
         "Backchannel is running: {base}{other_port}\n\
+         Read: {base} in a browser, {base}/llms.txt for agents\n\
          Data: {}   Requests: --log-level info   Stop: Ctrl-C\n\n\
          Hand over a task, in another terminal (a key, a channel, a task, and the claim of it):\n\n{}\n",
         data_dir.display(),

@@ -35,6 +35,8 @@ Examples:
                                             exit code 0 when it is ready
   backchannel print settings                every setting, as in docs/settings.md
 
+Every instance documents itself: / is for people, /llms.txt for agents, /docs/playground the API reference to click, /status says how it is.
+
 Every setting is a flag and an environment variable; the flag wins. --help lists them all.";
 
 #[derive(Parser)]

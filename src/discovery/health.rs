@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::api_keys::minting;
 use crate::app::App;
 use crate::discovery::schema;
-use crate::error::{ApiError, Code, Result, render};
+use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Context};
 use crate::operation::{Auth, Operation};
 use crate::store::scripts;
@@ -59,7 +59,7 @@ pub async fn handle(State(app): State<App>, context: Context) -> Result<Answer> 
         public_minting_enabled: minting,
         max_content_bytes: app.settings.max_message_bytes,
         db_latency_ms: latency.map(|l| (l.as_secs_f64() * 1_000_000.0).round() / 1000.0),
-        status_url: format!("{}/health", context.base_url()),
+        status_url: format!("{}/status", context.base_url()),
     };
     if well { Answer::ok(&health) } else { Err(degraded(&health)) }
 }
@@ -98,9 +98,4 @@ pub async fn metrics(State(app): State<App>) -> Result<Response> {
     app.metrics.hub("connected", if hub.connected { 1.0 } else { 0.0 });
     let page = app.metrics.text().map_err(|e| ApiError::internal(e.to_string()))?;
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response())
-}
-
-/// What `documentation_url` of every error points to.
-pub async fn errors_page() -> Response {
-    ([(CONTENT_TYPE, "text/markdown; charset=utf-8")], render::errors_md()).into_response()
 }

@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use crate::app::App;
-use crate::error::{ApiError, Code, Result};
-use crate::http::Context;
+use crate::error::Code;
 use crate::operation::{Auth, Body, Operation};
 use crate::router;
 
@@ -18,16 +13,16 @@ pub fn document_json() -> String {
     format!("{:#}", document(None))
 }
 
-pub async fn handle(State(_): State<App>, context: Context) -> Result<Response> {
-    let text = serde_json::to_string(&document(Some(context.base_url()))).map_err(|e| ApiError::internal(e.to_string()))?;
-    Ok(([(CONTENT_TYPE, "application/json; charset=utf-8")], text).into_response())
-}
-
-fn document(base_url: Option<&str>) -> Value {
+/// The document; with the URL of the instance, if it is known.
+pub fn document(base_url: Option<&str>) -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut schemas = Map::new();
+    let mut tags: Vec<&str> = Vec::new(); // in the router's order, which is that of a first read
     schemas.insert("Error".into(), error_schema());
     for operation in router::operations() {
+        if !tags.contains(&operation.tag) {
+            tags.push(operation.tag);
+        }
         let entry = describe(operation, &mut schemas);
         paths.entry(operation.path).or_default().insert(operation.method.to_lowercase(), entry);
     }
@@ -41,6 +36,7 @@ fn document(base_url: Option<&str>) -> Value {
                             and acknowledges it. Broadcast channels show every message to every reader.",
             "license": { "name": "MIT", "identifier": "MIT" },
         },
+        "tags": tags.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
             "schemas": schemas,

@@ -5,6 +5,7 @@
 //! - `lua/`: one file a script, run alone on a Redis in cluster mode.
 //! - `fleet/`: what must hold over several replicas: races, killed replicas, waiting.
 //! - `contract/`: documents equal code.
+//! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
 //! ```text
 //! #[tokio::test]
@@ -25,6 +26,7 @@ mod support;
 
 mod api;
 mod contract;
+mod documents;
 mod faults;
 mod fleet;
 mod history;

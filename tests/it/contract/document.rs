@@ -34,6 +34,9 @@ fn the_document_and_the_router_have_the_same_operations_each_once() {
     let rows = operations();
     assert_eq!(ids, rows.iter().map(|o| o.id).collect());
     assert_eq!((ids.len(), each(&document).len()), (rows.len(), rows.len()), "no id twice, no path twice");
+    let tags: Vec<&str> = document["tags"].as_array().expect("tags").iter().filter_map(|tag| tag["name"].as_str()).collect();
+    let used: HashSet<&str> = rows.iter().map(|o| o.tag).collect();
+    assert_eq!((tags.len(), tags.iter().copied().collect::<HashSet<_>>()), (used.len(), used), "each area once");
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod cluster;
 mod crashes;
 mod health;
 mod idempotency;
+mod mcp;
+mod mcp_discovery;
 mod python_sdk;
 mod races;
 mod readers;

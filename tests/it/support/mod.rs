@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "a harness offers what the next test needs")]
 
 pub mod answer;
+pub mod balancer;
 pub mod client;
 pub mod clock;
 pub mod count;

@@ -131,8 +131,9 @@ impl Reply {
         if !self.body.is_null() && self.header("content-type") != Some("application/json; charset=utf-8") {
             self.fails("JSON is application/json; charset=utf-8");
         }
-        // /health describes itself also when it is not well.
-        let told = self.body["error"].as_str().is_some_and(|word| !word.is_empty()) || self.asked.ends_with("/health");
+        // /health describes itself also when it is not well, and so does the page for people.
+        let itself = ["/health", "/status.html"].iter().any(|path| self.asked.ends_with(path));
+        let told = itself || self.body["error"].as_str().is_some_and(|word| !word.is_empty());
         if self.status >= 400 && !head && !told {
             self.fails("an error is the JSON envelope");
         }

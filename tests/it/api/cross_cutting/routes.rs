@@ -32,8 +32,7 @@ async fn a_wrong_method_is_told_which_ones_there_are_and_an_unknown_path_that_th
         }
     }
     let agent = fleet.agent("lost").await;
-    for path in
-        ["/", "/v1", "/v1/", "/v2/keys", "/v1/keys/", "/v1/keys/me/", "//v1/keys/me", "/V1/keys/me", "/v1/channels/x/y/z", "/.git", "/%"]
+    for path in ["/v1", "/v1/", "/v2/keys", "/v1/keys/", "/v1/keys/me/", "//v1/keys/me", "/V1/keys/me", "/v1/channels/x/y/z", "/.git", "/%"]
     {
         for method in METHODS {
             agent.ask(method.parse().unwrap(), path).await.refused(404, "not_found");
