@@ -56,7 +56,7 @@ pub async fn delete(app: &App, key: &KeyId, id: &ChannelId, once: &Once) -> Resu
         listing::leave(app, id, Because::Deleted).await;
         free_name(app, key, &reply.text(0)?, id, true).await?;
         for alias in reply.text(1)?.split('\u{1f}').filter(|a| !a.is_empty()) {
-            aliases::free(&app, alias, &id).await?;
+            aliases::free(app, alias, id).await?;
         }
         tell_of_changed_names(app).await;
     }
