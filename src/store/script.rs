@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use deadpool_redis::redis::{Cmd, cmd};
+use deadpool_redis::redis::Cmd;
 
 use super::keyspace::{KeyDef, Slot, table};
 use super::redis::{Failure, Redis};
@@ -378,8 +378,9 @@ struct Keys {
 }
 
 fn command(name: &str, script: &str, keys: &Keys, args: &[&[u8]], rest: &[Cow<'_, [u8]>]) -> Cmd {
-    let mut command = cmd(name);
-    command.arg(script).arg(keys.ends.len());
+    let given: usize = args.iter().map(|a| a.len()).chain(rest.iter().map(|r| r.len())).sum();
+    let mut command = Cmd::with_capacity(3 + keys.ends.len() + args.len() + rest.len(), script.len() + keys.text.len() + given + 16);
+    command.arg(name).arg(script).arg(keys.ends.len());
     let mut begin = 0;
     for &end in &keys.ends {
         command.arg(&keys.text[begin..end]);
