@@ -66,7 +66,7 @@ pub struct MessageReceipt {
 pub struct RetractedMessage {
     id: String,
     channel_id: String,
-    state: Retracted,
+    state: RetractedState,
     /// Always false.
     active: bool,
     created_at: String,
@@ -76,7 +76,7 @@ pub struct RetractedMessage {
 /// The one state of a retracted message.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Retracted {
+pub enum RetractedState {
     Retracted,
 }
 
@@ -177,7 +177,7 @@ impl RetractedMessage {
         Self {
             id: id.to_string(),
             channel_id: id.channel().as_str().to_owned(),
-            state: Retracted::Retracted,
+            state: RetractedState::Retracted,
             active: false,
             created_at: id.micros().rfc3339(),
             expires_at: expires.rfc3339(),
