@@ -68,5 +68,7 @@ if lease_ms > 0 then
 elseif lapsed then
   redis.call('ZREM', leases, int(n))
 end
+if lapsed then redis.call('HINCRBY', meta, 'leases_ended', 1) end
 remember(int(r.attempt))
+if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'claimed') end
 return ok('claimed', ttl, entry, pack(r))

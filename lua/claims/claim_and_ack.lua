@@ -8,6 +8,7 @@ claims/claim_and_ack: give one message to one actor and say that it is done, in 
 @key open     zset
 @key claims   hash
 @key leases   zset
+@key wake     pubsub
 @key idem     string
 @arg key      text  who asks
 @arg n        int   the message
@@ -45,7 +46,8 @@ end
 -- What the actor holds without a lease it may finish; a lease is held by one process, which has its token.
 local keeps = held(record) and mine and record.lease_until == 0
 if held(record) and not keeps then return refuse('already_claimed', 'claimed_by', record.name, 'state', 'claimed') end
-if not (record and record.state == 'h') and not redis.call('ZSCORE', open, int(n)) then
+local lapsed = record and record.state == 'h' and not keeps
+if not keeps and not lapsed and not redis.call('ZSCORE', open, int(n)) then
   return refuse('already_claimed', 'state', 'claimed')
 end
 
@@ -58,5 +60,7 @@ r.acks = r.acks .. actor .. '\31' .. int(now) .. '\31' .. name .. '\31'
 redis.call('ZREM', open, int(n))
 redis.call('ZREM', leases, int(n))
 redis.call('HSET', claims, int(n), pack(r))
+if lapsed then redis.call('HINCRBY', meta, 'leases_ended', 1) end
 remember(int(r.attempt))
+if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'done') end
 return ok('claimed_and_acked', ttl, entry, pack(r))

@@ -85,4 +85,7 @@ if lease_ms > 0 then
   if redis.call('ZRANGE', leases, 0, 0)[1] == taken[1] then wake_up('one') end
 end
 remember(unpack(kept))
+if watched and watched > now then
+  for _, m in ipairs(taken) do redis.pcall('SPUBLISH', wake .. ':' .. m, 'claimed') end
+end
 return ok('claimed', ttl, entries, records)

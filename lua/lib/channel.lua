@@ -1,10 +1,11 @@
 -- Reads the channel's settings (lib/settings) into locals; ends the script with channel_not_found where there is none.
+-- Until `watched` somebody may wait for a receipt (messages/watch): a message that is claimed, done or retracted says so on its own topic.
 local settings = redis.call('HGET', meta, 'settings')
 if not settings then
   --- @include lib/answer
   return refuse('channel_not_found')
 end
-local mode, restricted, ttl, retention, rev, deadline, paused, max_messages, max_writes, crowded = cmsgpack.unpack(settings)
+local mode, restricted, ttl, retention, rev, deadline, paused, max_messages, max_writes, crowded, watched = cmsgpack.unpack(settings)
 ttl, retention = ttl * 1000000, retention * 1000000
 -- Older than `dead`: history. Older than `gone_by`: past retention.
 local dead = now - ttl

@@ -1,4 +1,5 @@
--- Returns messages whose lease ended without an ack to `open`, at most 32 a call. Writes claims, leases, open; returns how many.
+-- Returns messages whose lease ended without an ack to `open`, at most 32 a call. Writes claims, leases, open,
+-- and to meta how many leases have ended so; returns how many it looked at.
 --- @include lib/number
 --- @include lib/record
 local function reclaim()
@@ -13,7 +14,10 @@ local function reclaim()
       if m + 0 > dead then opened[#opened + 1], opened[#opened + 2] = m, m end
     end
   end
-  if #changed > 0 then redis.call('HSET', claims, unpack(changed)) end
+  if #changed > 0 then
+    redis.call('HSET', claims, unpack(changed))
+    redis.call('HINCRBY', meta, 'leases_ended', #changed / 2)
+  end
   if #opened > 0 then redis.call('ZADD', open, unpack(opened)) end
   redis.call('ZREM', leases, unpack(ended))
   return #ended

@@ -1,10 +1,12 @@
 -- Drops messages for good, at most 64 a call, with everything that belongs to them. Writes log, claims, open, leases.
 --- @include lib/number
+--- @include lib/forget
 local function drop(entries)
   if #entries == 0 then return end
   local numbers = {}
   for i, e in ipairs(entries) do numbers[i] = digits(e[1]) end
   redis.call('HDEL', claims, unpack(numbers))
+  forget_results(numbers)
   redis.call('ZREM', open, unpack(numbers))
   redis.call('ZREM', leases, unpack(numbers))
   redis.call('XTRIM', log, 'MINID', sid(num(entries[#entries][1]) + 1))

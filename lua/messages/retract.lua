@@ -10,6 +10,7 @@ messages/retract: take back a message that nobody holds. Its content is gone at 
 @key claims   hash
 @key leases   zset
 @key retracted zset  that it was: its number, nothing else
+@key wake     pubsub
 @key idem     string
 @arg key      text  who asks: the poster or the channel's owner
 @arg n        int   the message
@@ -41,9 +42,12 @@ redis.call('ZADD', retracted, int(n), int(n))
 local gone = redis.call('ZRANGEBYSCORE', retracted, '-inf', int(gone_by), 'LIMIT', 0, 64)
 if #gone > 0 then redis.call('ZREM', retracted, unpack(gone)) end
 redis.call('PEXPIREAT', retracted, int((math.max(n, now) + ttl + retention) / 1000))
+--- @include lib/forget
 redis.call('HDEL', claims, int(n))
+forget_results({ int(n) })
 redis.call('XDEL', log, sid(n))
 redis.call('ZREM', open, int(n))
 redis.call('ZREM', leases, int(n))
 remember()
+if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'retracted') end
 return ok('retracted')

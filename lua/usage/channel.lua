@@ -15,6 +15,10 @@ usage/channel: how many messages a channel holds, history included, and how many
 --- @include lib/answer
 --- @include lib/access
 
--- On a broadcast channel the records are acks, not claims. One field is the placeholder.
-local claimed = mode == 'claimable' and redis.call('HLEN', claims) - redis.call('HEXISTS', claims, '-') or 0
+-- On a broadcast channel the records are acks, not claims. Besides records there are the placeholder, results, and how many those are.
+local claimed = 0
+if mode == 'claimable' then
+  local placeholder, results = unpack(redis.call('HMGET', claims, '-', 'results'))
+  claimed = redis.call('HLEN', claims) - (placeholder and 1 or 0) - (results and results + 1 or 0)
+end
 return ok('holds', redis.call('XLEN', log), claimed)

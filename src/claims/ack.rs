@@ -8,7 +8,8 @@ use crate::actors::{self, Unknown};
 use crate::app::App;
 use crate::discovery::schema;
 use crate::error::{Code, Result};
-use crate::http::{Answer, Body, Caller, Once, Params};
+use crate::http::fields::wrong;
+use crate::http::{Answer, Body, Caller, Fields, Once, Params};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 
@@ -19,17 +20,20 @@ pub static ACK_MESSAGE: Operation = Operation {
     tag: "Claims",
     summary: "Acknowledge a message: the work is done",
     about: "Claimable channels: only the holder, and the message never comes back. Broadcast channels: anyone who can read, once an actor. \
-            Asking again is fine: already_acknowledged. With lease_token: only if that lease is the current one, else 409 lease_lost.",
+            Asking again is fine: already_acknowledged. With lease_token: only if that lease is the current one, else 409 lease_lost. \
+            Hand back what came out as result: whoever can read the channel gets it with GET /v1/messages/{message_id}. The first result of \
+            a message stays.",
     deprecated: None,
     auth: Auth::Key(Some(Scope::MessagesAck)),
     query: &[],
     request: Some(schema::of::<AckMessage>),
     success: (200, Some(schema::of::<ClaimStatus>)),
     also: None,
-    scripts: &[&scripts::CLAIM_ACK],
+    scripts: &[&scripts::CLAIM_ACK, &scripts::CLAIM_ACK_WITH_RESULT],
     refusals: &[
         Code::InvalidString,
         Code::InvalidObject,
+        Code::ContentTooLarge,
         Code::ActorNotFound,
         Code::ActorForbidden,
         Code::InvalidActorName,
@@ -45,6 +49,9 @@ pub struct AckMessage {
     pub actor: Option<String>,
     /// Proof that yours is the current claim.
     pub lease_token: Option<String>,
+    /// What came out, for the message's receipt; as long as a message's content may be. Trimmed; empty is none. It lives as long as the
+    /// message.
+    pub result: Option<String>,
     /// Accepted for older clients; checked to be an object, and not kept.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<String>,
@@ -55,10 +62,14 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
     check_metadata(&body.fields)?;
     let secret = sent_token(&body.fields, &id)?;
+    let result = result(&body.fields, app.settings.max_message_bytes)?;
     let actor = actors::resolve(&app, &caller, body.fields.text("actor")?.as_deref(), Unknown::Register).await?;
     let slot = app.keys.channel(id.channel());
-    let reply = scripts::CLAIM_ACK
-        .on(&slot)
+    let call = match &result {
+        Some(text) => scripts::CLAIM_ACK_WITH_RESULT.on(&slot).arg("result", text),
+        None => scripts::CLAIM_ACK.on(&slot),
+    };
+    let reply = call
         .key("idem", &once.name)
         .arg("key", caller.key.as_str())
         .int("n", id.micros().0)
@@ -72,9 +83,20 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .await
         .map_err(of_message)?;
     if reply.status() == "acknowledged" {
-        app.tally.acked(&caller.key);
+        app.tally.acked(&caller.key, id.channel());
     }
     let status = if reply.status() == "replayed" { "acknowledged" } else { reply.status() }.to_owned();
     let message = Claimed::read(&id, &reply)?.view(&reply)?;
     Ok(Answer::ok(&ClaimStatus { status, message })?.once(&once, reply.status() == "replayed"))
+}
+
+/// The result that is sent along, if there is one.
+fn result(fields: &Fields, most: usize) -> Result<Option<String>> {
+    let result = fields.text("result")?.filter(|r| !r.is_empty());
+    match result.as_ref().map_or(0, String::len) {
+        bytes if bytes > most => Err(wrong(Code::ContentTooLarge, "result", &format!("has at most {most} bytes"))
+            .with("max_content_bytes", most)
+            .with("received_bytes", bytes)),
+        _ => Ok(result),
+    }
 }

@@ -154,7 +154,7 @@ async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64
     let call = if once.is_kept() || lease_s == 0 { call.may_send_again(true) } else { call.only_the_replica_may_send_again() };
     let reply = call.run(&app.redis).await.map_err(of_message)?;
     if reply.status() == "claimed" {
-        app.tally.claimed(key, 1);
+        app.tally.claimed(key, id.channel(), 1);
     }
     let claimed = Claimed::read(id, &reply)?;
     Ok((reply, claimed))

@@ -162,7 +162,12 @@ async fn give_back(app: &App, claim: &Undo) {
         .run(&app.redis)
         .await;
     match done {
-        Ok(_) => app.metrics.claim_given_back(),
+        Ok(reply) => {
+            app.metrics.claim_given_back();
+            if reply.status() == "returned" {
+                app.tally.released(claim.id.channel());
+            }
+        }
         Err(e) => {
             tracing::warn!(
                 code = e.code().spec().word,

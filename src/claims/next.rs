@@ -135,7 +135,7 @@ async fn run(app: &App, ask: &Ask) -> Result<Got> {
         .await?;
     let got = decode(&reply)?;
     if !got.replayed {
-        app.tally.claimed(&ask.key, got.taken.len());
+        app.tally.claimed(&ask.key, &ask.channel, got.taken.len());
     }
     Ok(got)
 }

@@ -4,7 +4,9 @@ pub mod history;
 pub mod list;
 pub mod poll;
 pub mod post;
+pub mod receipt;
 pub mod retract;
+mod watch;
 
 use deadpool_redis::redis::Value;
 use serde::Serialize;

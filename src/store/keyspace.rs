@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::ids::{ActorId, ChannelId, InvitationId, KeyId, KeySlot};
+use crate::ids::{ActorId, ChannelId, InvitationId, KeyId, KeySlot, MessageId};
 
 /// One key of a slot. `{}` of the form is filled with the parameter that the caller names.
 #[derive(Debug)]
@@ -60,11 +60,23 @@ pub static CHANNEL: &[KeyDef] = &[
         "messages, the part that never changes: content, metadata, who posted; and the highest number given",
     ),
     key("open", "open", "zset", "the channel's deadline", "claimable messages that nobody holds, oldest first"),
-    key("claims", "claims", "hash", "the channel's deadline", "the part of a message that changes, once claimed, acked or retracted"),
+    key(
+        "claims",
+        "claims",
+        "hash",
+        "the channel's deadline",
+        "the part of a message that changes, once claimed or acked; `r` + number: the result of an ack",
+    ),
     key("leases", "leases", "zset", "the channel's deadline", "running leases by their end: an index, the record in `claims` decides"),
     key("retracted", "retracted", "zset", "newest retraction + ttl + retention", "numbers of retracted messages"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
-    key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiters; carries nothing but how many to wake"),
+    key(
+        "wake",
+        "wake",
+        "pub/sub",
+        "none: a topic, nothing is stored",
+        "wakes waiters; carries nothing but how many to wake. Followed by `:` and a number: those who wait for that message's receipt",
+    ),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),
 ];
 
@@ -180,6 +192,11 @@ impl Keyspace {
     /// The topic that wakes a channel's waiters.
     pub fn wake_topic(&self, id: &ChannelId) -> String {
         format!("{}{{{}}}:wake", self.prefix, id.as_str())
+    }
+
+    /// The topic that wakes those who wait for a message's receipt.
+    pub fn receipt_topic(&self, id: &MessageId) -> String {
+        format!("{}:{}", self.wake_topic(id.channel()), id.micros().0)
     }
 
     /// The topic on which replicas tell each other which API keys changed.

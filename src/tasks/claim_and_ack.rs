@@ -76,8 +76,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
         .map_err(of_message)?;
     let replayed = reply.status() == "replayed";
     if reply.status() == "claimed_and_acked" {
-        app.tally.claimed(&caller.key, 1);
-        app.tally.acked(&caller.key);
+        app.tally.claimed(&caller.key, id.channel(), 1);
+        app.tally.acked(&caller.key, id.channel());
     }
     let status = if replayed { "claimed_and_acked" } else { reply.status() }.to_owned();
     let message = Claimed::read(&id, &reply)?.view(&reply)?;

@@ -9,10 +9,10 @@ use moka::sync::Cache;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::send;
+use super::{of_a_read, send};
 use crate::app::App;
 use crate::discovery::schema;
-use crate::error::{ApiError, Code, Result};
+use crate::error::{Code, Result};
 use crate::http::{Answer, Caller};
 use crate::ids::{ChannelId, KeyId};
 use crate::operation::{Auth, Operation};
@@ -90,7 +90,7 @@ impl HeldCache {
 
 pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Answer> {
     // What this replica has counted so far belongs to the answer.
-    let counts = send(&app, &caller.key, app.tally.take(&caller.key)).await.map_err(of_a_read)?;
+    let counts = send(&app, &caller.key, app.tally.keys.take(&caller.key)).await.map_err(of_a_read)?;
     let slot = app.keys.key(&caller.key);
     let owned = scripts::USAGE_OVERVIEW
         .on(&slot)
@@ -120,14 +120,6 @@ pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Answer> {
         acks: counts.acks,
         errors: counts.errors,
     })
-}
-
-/// Whether its counters moved is nothing to who only reads them: asking again is safe.
-fn of_a_read(e: ApiError) -> ApiError {
-    if e.code() != Code::OutcomeUnknown {
-        return e;
-    }
-    ApiError::new(Code::StorageUnavailable).cause(e.log_cause().unwrap_or_default())
 }
 
 /// Looks into these channels, a few at a time.

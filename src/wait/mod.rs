@@ -32,6 +32,8 @@
 //! }
 //! ```
 //!
+//! Who cares only for what concerns everybody at a topic asks [`Subscribed::changed_for_all`].
+//!
 //! A claim waiter asks [`Subscribed::claim_turn`] instead, tries to claim, and calls [`Turn::spend`] if there was
 //! nothing. In every other case (it claimed, it failed, its client hung up) the turn is dropped, which passes it to the
 //! next. At first, and after a recheck, it tries without a turn, and calls [`Subscribed::pass_turn`] if it got

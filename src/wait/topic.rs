@@ -52,6 +52,8 @@ pub(super) struct Topic {
     /// How many of the wakes were [`Wake::All`].
     all: AtomicU64,
     readers: Notify,
+    /// Rung by [`Wake::All`] only.
+    everybody: Notify,
     turns: Notify,
     alarm: Mutex<Option<Alarm>>,
 }
@@ -73,6 +75,7 @@ impl Topic {
             seq: AtomicU64::new(0),
             all: AtomicU64::new(0),
             readers: Notify::new(),
+            everybody: Notify::new(),
             turns: Notify::new(),
             alarm: Mutex::new(None),
         }
@@ -130,7 +133,10 @@ impl Topic {
         self.readers.notify_waiters();
         match whom {
             Wake::One => self.turns.notify_one(),
-            Wake::All => self.turns.notify_waiters(),
+            Wake::All => {
+                self.everybody.notify_waiters();
+                self.turns.notify_waiters();
+            }
         }
     }
 
@@ -213,6 +219,24 @@ impl Subscribed {
         loop {
             let woken = self.topic.readers.notified(); // in line from here on, so the look below cannot be too early
             let now = self.topic.seq();
+            if now > seen {
+                return now;
+            }
+            woken.await;
+        }
+    }
+
+    /// How often everybody at this topic was woken so far, in the sense of [`Subscribed::seq`].
+    pub fn all_seq(&self) -> u64 {
+        self.topic.all.load(SeqCst)
+    }
+
+    /// As [`Subscribed::changed`], for who cares only for what concerns everybody: the channel was deleted, access changed, hints were
+    /// lost. A post does not wake it.
+    pub async fn changed_for_all(&self, seen: u64) -> u64 {
+        loop {
+            let woken = self.topic.everybody.notified(); // in line from here on, as above
+            let now = self.all_seq();
             if now > seen {
                 return now;
             }

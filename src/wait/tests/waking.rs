@@ -34,6 +34,23 @@ async fn one_message_wakes_every_list_waiter_and_one_claim_waiter() {
     assert_eq!(hub.stats().waiters, 24, "the claimer that had its turn has left");
 }
 
+#[tokio::test]
+async fn who_cares_only_for_what_concerns_everybody_sleeps_through_the_rest() {
+    let redis = Redis::start().await;
+    let hub = hub(&redis).await;
+    let place = hub.topic(TOPIC).await.unwrap();
+    let before = place.all_seq();
+    redis.publish(TOPIC, "one").await;
+    timeout(SOON, place.changed(0)).await.unwrap();
+    assert!(timeout(NOT_NOW, place.changed_for_all(before)).await.is_err());
+    let (now, _) = tokio::join!(timeout(SOON, place.changed_for_all(before)), redis.publish(TOPIC, "all"));
+    assert_eq!(now.unwrap(), before + 1);
+    // Woken before it asked is woken.
+    redis.publish(TOPIC, "all").await;
+    timeout(SOON, place.changed_for_all(before + 1)).await.unwrap();
+    hub.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_messages_wakes_as_many_claim_waiters() {
     let redis = Redis::start().await;

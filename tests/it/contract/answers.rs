@@ -164,7 +164,16 @@ async fn messages_and_claims(agent: &Agent, other: &Agent, channel: &str, answer
     answers.keep("claimMessage", 200, other.claim(&second)).await;
     answers.keep("releaseMessage", 200, other.release(&second)).await;
     answers.keep("listMessages", 200, agent.list(channel, "limit=10")).await;
+    answers.keep("getMessage", 200, agent.get(&format!("/v1/messages/{second}"))).await;
     answers.keep("deleteMessage", 200, agent.delete(&format!("/v1/messages/{second}"))).await;
+    answers.keep("getMessage", 200, agent.get(&format!("/v1/messages/{second}"))).await;
+    let third = agent.post_message(channel, "three").await;
+    other.claim(&third).await.ok(200);
+    let result = json!({ "result": "what came out" });
+    answers.keep("ackMessage", 200, other.post(&format!("/v1/messages/{third}/ack"), result)).await;
+    answers.keep("getMessage", 200, agent.get(&format!("/v1/messages/{third}?wait=1"))).await;
+    answers.keep("channelMetrics", 200, agent.get(&format!("/v1/channels/{channel}/metrics"))).await;
+    answers.keep("channelMetrics", 403, other.get(&format!("/v1/channels/{channel}/metrics"))).await;
     answers.keep("listChannelHistory", 200, agent.get(&format!("/v1/channels/{channel}/history"))).await;
 }
 
@@ -193,6 +202,7 @@ async fn history(agent: &Agent, answers: &mut Answers) {
     .await;
     answers.keep("listChannelHistory", 200, agent.get(&path)).await;
     answers.keep("claimMessage", 410, agent.claim(&message)).await;
+    answers.keep("getMessage", 200, agent.get(&format!("/v1/messages/{message}"))).await;
 }
 
 #[tokio::test]

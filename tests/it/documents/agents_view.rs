@@ -25,12 +25,13 @@ async fn who_follows_llms_txt_step_by_step_ends_with_a_completed_handoff() {
     assert_eq!(answer(2)["claimed"]["content"], "Summarise the report", "3. claimed");
     assert!(answer(3)["lease_expires_at"].is_string(), "4. kept");
     assert_eq!(answer(4)["status"], "acknowledged", "5. done");
+    assert_eq!((&answer(5)["state"], &answer(5)["result"]), (&"done".into(), &"The report says yes".into()), "6. the result");
 
     // And so it is, for who looks from outside.
     let ids: Vec<&str> = said.last().expect("what was echoed").split(' ').collect();
     let list = fleet.client().with_key(ids[0]).get(&format!("/v1/channels/{}/messages", ids[1])).await.ok(200);
     assert_eq!(list["data"].as_array().map(Vec::len), Some(1));
     assert_eq!((&list["data"][0]["id"], &list["data"][0]["state"]), (&ids[2].into(), &"done".into()), "{list}");
-    assert_eq!(answer(5)["next_cursor"], ids[3], "an empty page gives the cursor back: {said:#?}");
+    assert_eq!(answer(6)["next_cursor"], ids[3], "an empty page gives the cursor back: {said:#?}");
     fleet.finish().await;
 }

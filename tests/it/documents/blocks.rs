@@ -98,13 +98,15 @@ async fn the_first_success_prompt_and_the_guide_end_as_they_say() {
     let last: Value = serde_json::from_str(&said[4]).expect("JSON");
     assert_eq!(last["claimed"], Value::Null, "step 5");
 
-    let said = run(&blocks("/agent-guide").await, &[], "$KEY $CHANNEL $RESULTS").await;
+    let said = run(&blocks("/agent-guide").await, &[], "$KEY $CHANNEL $REVIEW $NEWS").await;
     let ids: Vec<&str> = said.last().expect("what was echoed").split(' ').collect();
     let agent = fleet.client().with_key(ids[0]);
     let tasks = agent.get(&format!("/v1/channels/{}/messages", ids[1])).await.ok(200);
     let states: Vec<&Value> = tasks["data"].as_array().expect("a page").iter().map(|m| &m["state"]).collect();
     assert_eq!(states, ["done", "done", "open"], "two were done, one was given back: {tasks}");
-    let results = agent.get(&format!("/v1/channels/{}/messages", ids[2])).await.ok(200);
-    assert_eq!(results["data"].as_array().expect("a page").len(), 3, "{results}");
+    let receipt = agent.get(&format!("/v1/messages/{}", ids[2])).await.ok(200);
+    assert_eq!((&receipt["state"], &receipt["result"]), (&json!("done"), &json!("Reviewed, no findings")));
+    let news = agent.get(&format!("/v1/channels/{}/messages", ids[3])).await.ok(200);
+    assert_eq!(news["data"].as_array().expect("a page").len(), 2, "{news}");
     fleet.finish().await;
 }

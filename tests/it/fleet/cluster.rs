@@ -51,8 +51,18 @@ async fn handoff(fleet: &Fleet, name: &str) {
     worker.heartbeat(token, 30).await.refused(410, "lease_expired");
     let again = worker.claim_with_lease(&first, 60).await.ok(200);
     assert_eq!(again["attempt"], 2);
-    let ack = json!({ "lease_token": again["lease_token"] });
+    let ack = json!({ "lease_token": again["lease_token"], "result": "what came out" });
+    let waiter = tokio::spawn({
+        let ask = poster.get(&format!("/v1/messages/{first}?wait=25"));
+        async move { ask.await }
+    });
+    eventually("the poster waits", SOON, || async { fleet.metric(0, "backchannel_waiters").await == Some(1.0) }).await;
+    tokio::time::sleep(Duration::from_millis(100)).await; // counted a moment before it has subscribed
     assert_eq!(worker.post(&format!("/v1/messages/{first}/ack"), ack).await.ok(200)["status"], "acknowledged");
+
+    let receipt = tokio::time::timeout(SOON, waiter).await.expect("the poster sleeps on").unwrap().ok(200);
+    assert_eq!((&receipt["state"], &receipt["result"]), (&json!("done"), &json!("what came out")));
+    assert_eq!(poster.get(&format!("/v1/channels/{channel}/metrics")).await.ok(200)["messages"], 1);
 
     // With an Idempotency-Key by name: the pin is in the key's slot, the record in the channel's.
     let task = json!({ "channel": name, "content": "second" });

@@ -36,7 +36,12 @@ async fn a_hot_operation_is_one_script_and_two_with_a_rate_limit() {
             agent.post_message(&channel, "one more").await;
         }
         let open = ids(&agent, &channel, "open").await;
+        // Also while somebody waits for what becomes of one of them.
+        let waiter = tokio::spawn(agent.on(0).get(&format!("/v1/messages/{}?wait=40&until=claimed", open[0])).into_future());
+        asleep(&fleet, 0, 1).await;
+        hot.cost_each("receipt", &open, |agent, id| agent.get(&format!("/v1/messages/{id}"))).await;
         hot.cost_each("claim", &open, |agent, id| agent.claim(id)).await;
+        assert_eq!(waiter.await.unwrap().ok(200)["state"], "claimed");
         hot.cost_each("release", &open, |agent, id| agent.release(id)).await;
         let tokens: Vec<String> = hot
             .cost_each("claim-with-lease", &open, |agent, id| agent.claim_with_lease(id, 60))
@@ -140,6 +145,42 @@ async fn one_post_wakes_a_thousand_readers_with_one_read_and_claimers_one_a_repl
         }
     }
     assert_eq!(winners, 1);
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn a_thousand_who_wait_for_a_receipt_cost_one_read_when_it_comes_and_none_before() {
+    let redis = RedisServer::start_private(&[]);
+    let fleet = Fleet::builder().redis(&redis).start().await;
+    settled(&redis).await;
+    let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
+    let channel = poster.channel("claimable").await;
+    let message = poster.post_message(&channel, "a task").await;
+    let wait = |ask: Ask| tokio::spawn(ask.on(0).into_future());
+    let waiting: Vec<_> = (0..1000).map(|_| wait(poster.get(&format!("/v1/messages/{message}?wait=40")))).collect();
+    asleep(&fleet, 0, 1000).await;
+
+    // What becomes of others in the channel wakes none of them. Each replica looks at a key once in a second.
+    worker.on(1).get("/v1/keys/me").await.ok(200);
+    let (count, began) = (Count::start(&redis), Instant::now());
+    for _ in 0..20 {
+        let other = poster.on(1).post_message(&channel, "another").await;
+        worker.on(1).claim(&other).await.ok(200);
+        worker.on(1).ack(&other).await.ok(200);
+    }
+    let looks = 4 * (began.elapsed().as_secs() + 2);
+    assert!((60..=60 + looks).contains(&count.scripts()), "{:?}", count.since());
+
+    // Claimed: a claim and a read. Done: an ack and a read.
+    let (count, began) = (Count::start(&redis), Instant::now());
+    worker.on(1).claim(&message).await.ok(200);
+    worker.on(1).ack(&message).await.ok(200);
+    for waiter in waiting {
+        assert_eq!(waiter.await.unwrap().ok(200)["state"], "done");
+    }
+    assert!(began.elapsed() < Duration::from_secs(12), "woken, not because they looked again by themselves");
+    let looks = 4 * (began.elapsed().as_secs() + 2);
+    assert!((3..=4 + looks).contains(&count.scripts()), "{:?}", count.since());
     fleet.finish().await;
 }
 

@@ -5,6 +5,7 @@ mod hang_up;
 mod limits;
 mod lists;
 mod losses;
+mod receipts;
 
 use std::time::Duration;
 

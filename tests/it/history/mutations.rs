@@ -137,25 +137,21 @@ const MUTATIONS: &[Mutation] = &[
         noticed_by: OthersAreNot,
     },
     Mutation { what: "release wakes nobody", edits: &[edit("claims/release", "wake_up('one')\n", "")], noticed_by: WokenInTime },
-    Mutation {
-        what: "ack does not write that it is done",
-        edits: &[edit("claims/ack", "or 'd'\n", "or 'h'\n")],
-        noticed_by: DoneStaysDone,
-    },
+    Mutation { what: "ack does not write that it is done", edits: &[edit("lib/ack", "or 'd'\n", "or 'h'\n")], noticed_by: DoneStaysDone },
     Mutation {
         what: "ack writes nothing at all",
-        edits: &[edit("claims/ack", "redis.call('HSET', claims, int(n), pack(r))\n", "")],
+        edits: &[edit("lib/ack", "redis.call('HSET', claims, int(n), pack(r))\n", "")],
         noticed_by: DoneStaysDone,
     },
     Mutation {
         what: "ack takes any token",
-        edits: &[edit("claims/ack", "(held(record) and record.secret == secret and", "(held(record) and")],
+        edits: &[edit("lib/ack", "(held(record) and record.secret == secret and", "(held(record) and")],
         noticed_by: OthersAreNot,
     },
     Mutation {
         what: "ack leaves the lease, and its end reopens what is done",
         edits: &[
-            edit("claims/ack", "redis.call('ZREM', leases, int(n))\n", ""),
+            edit("lib/ack", "redis.call('ZREM', leases, int(n))\n", ""),
             edit("lib/reclaim", "r.state == 'h' and not held(r)", "not held(r)"),
         ],
         noticed_by: DoneStaysDone,

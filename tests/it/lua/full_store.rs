@@ -21,6 +21,9 @@ fn a_full_redis_refuses_new_work_whole_and_lets_running_work_end() {
         }
         assert_eq!(b.dump(), before);
 
+        // A result needs room; without one the work can be ended.
+        let error = b.ask("claims/ack_with_result").with("n", acked).send().expect_err("a result");
+        assert_eq!((error.code(), b.dump()), (Some("OOM"), before));
         b.ask("claims/ack").with("n", acked).once("a").run().ok("acknowledged");
         b.ask("claims/release").with("n", released).once("b").run().ok("released");
         b.ask("claims/heartbeat").with("n", beaten).with("lease_ms", 5000).once("c").run().ok("extended");

@@ -6,9 +6,11 @@ mod access_requests;
 mod actors;
 mod api_keys;
 mod audit;
+mod channel_metrics;
 mod channel_names;
 mod channels;
 mod claims_ack;
+mod claims_ack_with_result;
 mod claims_claim;
 mod claims_claim_and_ack;
 mod claims_give_back;
@@ -26,6 +28,7 @@ mod messages_list;
 mod messages_list_claimed;
 mod messages_list_unclaimed;
 mod messages_post;
+mod messages_receipt;
 mod messages_retract;
 mod no_channel;
 mod placeholders;
@@ -84,6 +87,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("channels/read", channels::answers_read),
     ("channels/update", channels::answers_update),
     ("claims/ack", claims_ack::answers),
+    ("claims/ack_with_result", claims_ack_with_result::answers),
     ("claims/claim", claims_claim::answers),
     ("claims/claim_and_ack", claims_claim_and_ack::answers),
     ("claims/give_back", claims_give_back::answers),
@@ -107,7 +111,9 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("messages/list_claimed", messages_list_claimed::answers),
     ("messages/list_unclaimed", messages_list_unclaimed::answers),
     ("messages/post", messages_post::answers),
+    ("messages/receipt", messages_receipt::answers),
     ("messages/retract", messages_retract::answers),
+    ("messages/watch", messages_receipt::answers_watch),
     ("sessions/create", sessions::answers_create),
     ("sessions/delete", sessions::answers_delete),
     ("sessions/list", sessions::answers_list),
@@ -116,6 +122,8 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("tasks/origin", tasks::answers_origin),
     ("usage/add", usage::answers_add),
     ("usage/channel", usage::answers_channel),
+    ("usage/channel_add", channel_metrics::answers_add),
+    ("usage/channel_metrics", channel_metrics::answers),
     ("usage/overview", usage::answers_overview),
 ];
 

@@ -75,6 +75,12 @@ impl Answer {
         self.text(i).parse().unwrap_or_else(|_| panic!("{}: value {i} of {:?} is no number", self.name, self.values))
     }
 
+    /// These values as numbers.
+    #[track_caller]
+    pub fn ints(&self, range: std::ops::Range<usize>) -> Vec<u64> {
+        range.map(|i| self.int(i)).collect()
+    }
+
     /// How many values follow word and time.
     pub fn len(&self) -> usize {
         self.values.len()

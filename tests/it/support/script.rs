@@ -56,7 +56,9 @@ local function checked(how) return function(command, ...)
   local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
   local first = command == 'XINFO' and 2 or 1
   for i = first, several and #given or first do
-    if not declared[given[i]] then error(command .. ' of a key that is not declared: ' .. tostring(given[i])) end
+    -- The topic of one message of the channel: the channel's, and its number.
+    local name = command == 'SPUBLISH' and string.gsub(given[i], ':%d+$', '') or given[i]
+    if not declared[name] then error(command .. ' of a key that is not declared: ' .. tostring(given[i])) end
   end
   if command == 'SPUBLISH' then wakes[#wakes + 1] = given[2] end
   return real[how](command, ...)
@@ -255,9 +257,9 @@ impl Bench {
     }
 }
 
-/// Names of messages as their numbers, without the placeholder.
+/// Names of messages as their numbers, without the placeholder, results, and how many those are.
 fn numbers(names: Vec<String>) -> Vec<u64> {
-    names.iter().filter(|name| *name != PLACEHOLDER).map(|name| name.parse().expect("a number")).collect()
+    names.iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())).map(|name| name.parse().expect("a number")).collect()
 }
 
 /// An argument that a test does not name.
@@ -283,7 +285,8 @@ fn default_of(script: &str, arg: &str) -> String {
         "keep" => "5",
         "keep_ms" | "life_ms" => "60000",
         "rev" => "1",
-        "requests" | "errors" | "claims" | "acks" => "0",
+        "requests" | "errors" | "claims" | "acks" | "releases" => "0",
+        "result" => "what came out",
         "secret" => "s1",
         "digest" => "d1",
         "body" => "00112233445566778899aabbccddeeff",
@@ -319,12 +322,13 @@ impl Ask<'_> {
         self
     }
 
-    /// As this key. A post says it in its head.
+    /// As this key. A post says it in its head; what only the replica asks names none.
     pub fn by(self, key: &str) -> Self {
-        if script(self.name).1.args().iter().any(|a| a == "key") {
-            self.with("key", key)
-        } else {
-            self.with("head", format!("{key}\u{1f}\u{1f}\u{1f}"))
+        let takes = |arg: &str| script(self.name).1.args().iter().any(|a| a == arg);
+        match () {
+            () if takes("key") => self.with("key", key),
+            () if takes("head") => self.with("head", format!("{key}\u{1f}\u{1f}\u{1f}")),
+            () => self,
         }
     }
 

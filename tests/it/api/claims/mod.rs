@@ -1,6 +1,7 @@
 //! `/v1/messages/{id}/claim`, `…/claim-with-lease`, `…/release`, `…/ack`, `/v1/leases/{token}/heartbeat`
 
 mod ack;
+mod ack_result;
 mod claim;
 mod fencing;
 mod heartbeat;

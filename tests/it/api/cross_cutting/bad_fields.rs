@@ -73,7 +73,8 @@ fn fields_of(id: &str) -> (Value, &'static [(&'static str, Kind)]) {
         "createSession" | "patchSession" => (json!({}), &[("name", Name), ("metadata", Object)]),
         "claimMessage" => (json!({}), &[("actor", Name)]),
         "claimMessageWithLease" => (json!({}), &[("actor", Name), ("lease_seconds", Count)]),
-        "ackMessage" | "releaseMessage" => (json!({}), &[("actor", Name), ("lease_token", Id)]),
+        "ackMessage" => (json!({}), &[("actor", Name), ("lease_token", Id), ("result", Text)]),
+        "releaseMessage" => (json!({}), &[("actor", Name), ("lease_token", Id)]),
         "heartbeatLease" => (json!({}), &[("lease_seconds", Count)]),
         "createActor" => (json!({ "name": format!("made-{}", unique()) }), &[("name", Name), ("description", Text), ("metadata", Object)]),
         "deleteChannel"
@@ -223,6 +224,15 @@ async fn query_parameters_are_checked_and_named() {
             let refused = world.agent.list(&world.channel, &format!("{name}={value}")).await.refused(422, code);
             assert_eq!(refused["field"], name, "{name}={value}");
         }
+    }
+    let receipt = |query: &str| world.agent.get(&format!("/v1/messages/{}?{query}", world.message));
+    for (name, value) in
+        [("wait", "x"), ("wait", "-1"), ("wait", "1e999"), ("until", "open"), ("until", "DONE"), ("until", "%00"), ("until", &long)]
+    {
+        assert_eq!(receipt(&format!("{name}={value}")).await.refused(422, "invalid_field")["field"], name, "{name}={value}");
+    }
+    for fine in ["wait=0", "until=", "until=claimed", "until=done&wait=", "unknown=%ff"] {
+        assert_eq!(receipt(fine).await.ok(200)["state"], "open", "{fine}");
     }
     // Absent, empty and 0 are from the start; of two the last counts; what nobody knows is ignored.
     for fine in ["", "cursor=", "cursor=0", "since=0", "cursor=%20", "limit=x&limit=5", "unknown=%ff", "&&=&", "wait=", "wait=0", "status="]

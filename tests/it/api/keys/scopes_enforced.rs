@@ -104,6 +104,7 @@ async fn each_scope_is_enough_for_its_operations(fleet: &Fleet) {
     let reader = only("channels:read").await;
     reader.get(&format!("/v1/channels/{channel}")).await.ok(200);
     reader.get("/v1/channels").await.ok(200);
+    reader.get(&format!("/v1/channels/{channel}/metrics")).await.refused(403, "forbidden"); // that is for its owner
     // To be let in somewhere is to read; a session that is made with an invitation needs two scopes.
     let closed = owner.restricted("claimable").await;
     reader.post(&format!("/v1/channels/{closed}/access-requests"), json!({})).await.ok(202);
@@ -111,6 +112,8 @@ async fn each_scope_is_enough_for_its_operations(fleet: &Fleet) {
     assert_eq!(session.await.refused(403, "insufficient_scope")["required_scope"], "channels:manage");
     only("messages:write").await.post_message(&channel, "a task").await;
     only("messages:read").await.list(&channel, "").await.ok(200);
+    let receipt = owner.list(&channel, "").await.ok(200)["data"][0]["id"].as_str().unwrap().to_owned();
+    only("messages:read").await.get(&format!("/v1/messages/{receipt}")).await.ok(200);
     let claimer = only("messages:claim").await;
     let claimed = claimer.claim_next(&channel, json!({ "lease_seconds": 60 })).await.ok(200);
     let id = claimed["claimed"]["id"].as_str().unwrap();

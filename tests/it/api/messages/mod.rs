@@ -6,4 +6,5 @@ mod list;
 mod list_status;
 mod post;
 mod post_limits;
+mod receipt;
 mod retract;

@@ -1,4 +1,6 @@
-//! `GET /v1/observability/metrics`
+//! `GET /v1/observability/metrics`, `GET /v1/channels/{identifier}/metrics`
+
+mod channel;
 
 use std::time::Duration;
 

@@ -44,7 +44,7 @@ async fn a_cut_of_the_subscribing_connections_leaves_nobody_asleep() {
 }
 
 /// Closes every connection that holds a sharded subscription (they are not of TYPE pubsub before Redis 7.4); how many.
-fn cut_subscribers(redis: &RedisServer) -> usize {
+pub(super) fn cut_subscribers(redis: &RedisServer) -> usize {
     let clients: String = redis.run(&["CLIENT", "LIST"]);
     let field = |client: &str, name: &str| client.split(' ').find_map(|field| field.strip_prefix(name).map(str::to_owned)).unwrap();
     let subscribed: Vec<_> = clients.lines().filter(|client| field(client, "ssub=") != "0").collect();
