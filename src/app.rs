@@ -10,6 +10,7 @@ use crate::channels::NameCache;
 use crate::documents;
 use crate::ids::KeyId;
 use crate::observe::Metrics;
+use crate::schemas::SchemaCache;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::store::{Keyspace, Redis, scripts};
@@ -32,6 +33,8 @@ pub struct AppState {
     pub key_cache: KeyCache,
     pub actor_cache: ActorCache,
     pub name_cache: NameCache,
+    /// What channels ask of metadata.
+    pub schemas: SchemaCache,
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
@@ -62,6 +65,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         key_cache: KeyCache::new(),
         actor_cache: ActorCache::new(),
         name_cache: NameCache::new(),
+        schemas: SchemaCache::new(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
     });

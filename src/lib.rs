@@ -35,6 +35,7 @@ pub mod names;
 pub mod observe;
 pub mod operation;
 pub mod router;
+pub mod schemas;
 pub mod serving;
 pub mod sessions;
 pub mod settings;

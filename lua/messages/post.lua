@@ -16,10 +16,12 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @arg floor    int     a new number is not below this, within 60 s of now
 @arg cap      int     most messages of any channel: a ring drops its oldest, another channel takes no more
 @arg task     text    1: only if the channel is claimable
+@arg schema   text    fingerprint of the metadata_schema that the metadata was checked under and fits; empty: none
 @arg idem_ms  int     life of the first answer, 0: none is kept
 @arg body     text    hash of the request's body
 @ok  posted    number, ttl µs
 @ok  replayed  number, ttl µs
+@ok  schema_changed  fingerprint and text of the schema that it is to be checked under; nothing was written
 @no  channel_not_found
 @no  channel_access_denied
 @no  channel_not_claimable
@@ -44,6 +46,10 @@ if paused or task == '1' and mode ~= 'claimable' then
   --- @include lib/answer
   if task == '1' and mode ~= 'claimable' then return refuse('channel_not_claimable') end
   return refuse('channel_paused', 'retry_after_ms#', 30000)
+end
+if schema_rev and schema_rev ~= schema then
+  --- @include lib/answer
+  return ok('schema_changed', schema_rev, redis.call('HGET', meta, 'metadata_schema'))
 end
 if max_writes then
   --- @include lib/answer

@@ -293,7 +293,7 @@ fn default_of(script: &str, arg: &str) -> String {
         "limit" => "50",
         "window_ms" => "60000",
         "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
-        "task" | "metadata" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed"
+        "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed"
         | "gone" => "",
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
     }
