@@ -13,6 +13,7 @@ use super::Schema;
 const MOST: usize = 50;
 /// Up to this many evaluations all violations are looked for; of more work than that, the first one found is told.
 const ALL_UP_TO: u64 = 100_000;
+const NOT_ALLOWED: &str = "additional property not allowed";
 /// Longest text of an issue, in characters.
 const MAX_ISSUE: usize = 500;
 
@@ -37,23 +38,30 @@ impl Schema {
         }
         let mut all = Vec::new();
         if values.saturating_mul(self.weight) <= ALL_UP_TO {
-            self.validator.iter_errors(&value).take(MOST).for_each(|error| tell(&error, &mut all));
+            self.validator.iter_errors(&value).take(MOST).for_each(|error| tell(&error, &value, &mut all));
         } else if let Err(error) = self.validator.validate(&value) {
-            tell(&error, &mut all);
+            tell(&error, &value, &mut all);
         }
         all.truncate(MOST);
         all
     }
 }
 
-fn tell(error: &ValidationError<'_>, all: &mut Vec<Violation>) {
+fn tell(error: &ValidationError<'_>, metadata: &Value, all: &mut Vec<Violation>) {
     let at = path(error.instance_path());
     let mut add = |field: String, issue: String| all.push(Violation { field: shorten(field), issue: shorten(issue) });
     match error.kind() {
         Kind::Required { property } => add(format!("{at}.{}", property.as_str().unwrap_or_default()), "required field missing".to_owned()),
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             for name in unexpected.iter().take(MOST) {
-                add(format!("{at}.{name}"), "additional property not allowed".to_owned());
+                add(format!("{at}.{name}"), NOT_ALLOWED.to_owned());
+            }
+        }
+        // An object that may have no properties at all: the validator does not name them.
+        Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
+            match metadata.pointer(error.instance_path().as_str()).and_then(Value::as_object) {
+                Some(object) => object.keys().take(MOST).for_each(|name| add(format!("{at}.{name}"), NOT_ALLOWED.to_owned())),
+                None => add(at, "no value allowed".to_owned()),
             }
         }
         kind => add(at, issue(kind).unwrap_or_else(|| error.masked_with("value").to_string())),
@@ -85,6 +93,7 @@ fn issue(kind: &Kind) -> Option<String> {
         }
         Kind::AnyOf { .. } | Kind::OneOfNotValid { .. } => "value is none of the allowed forms".to_owned(),
         Kind::OneOfMultipleValid { .. } => "value is more than one of the allowed forms".to_owned(),
+        Kind::FalseSchema => "no value allowed".to_owned(),
         Kind::Not { .. } => "value has a form that is not allowed".to_owned(),
         Kind::UniqueItems => "items must differ".to_owned(),
         _ => return None,
