@@ -13,9 +13,11 @@ use crate::observe::Metrics;
 use crate::schemas::SchemaCache;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use crate::store::room::{self, Room};
 use crate::store::{Keyspace, Redis, scripts};
-use crate::usage::{self, Tally, metrics::HeldCache};
+use crate::usage::{self, HeldCache, Tally};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
+use crate::wait::waiting::{Most, Waiting};
 
 /// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
 pub type App = Arc<AppState>;
@@ -38,6 +40,10 @@ pub struct AppState {
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
+    /// Whether Redis has room for more.
+    pub room: Room,
+    /// Requests that are held open, by key.
+    pub waiting: Waiting,
 }
 
 /// Starts a replica's connections and tasks. Redis need not be there yet: until it is, the replica is alive but not ready.
@@ -54,6 +60,8 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     let room = HubConfig::default();
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(2));
     let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics, ..room })?;
+    let max_redis_bytes = settings.max_redis_bytes;
+    let most_waiters = Most { all: settings.longpoll_max_waiters, of_key: settings.longpoll_max_waiters_per_key };
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
         settings,
@@ -68,9 +76,12 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         schemas: SchemaCache::new(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
+        room: Room::new(max_redis_bytes),
+        waiting: Waiting::new(most_waiters),
     });
     listen_for_changes(&app);
     usage::start(&app);
+    room::start(&app);
     Ok(app)
 }
 
@@ -132,11 +143,6 @@ impl AppState {
             )),
             _ => Ok(()),
         }
-    }
-
-    /// Whether one more request may be held; beyond it requests are answered at once (protocol, chapter 5).
-    pub fn can_hold_another(&self) -> bool {
-        usize::try_from(self.metrics.waiters()).unwrap_or(0) < self.settings.longpoll_max_waiters
     }
 
     /// Ends the tasks of this replica, after its requests have ended.

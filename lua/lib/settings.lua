@@ -2,10 +2,10 @@
 -- turned into numbers. Whoever writes one of the ten packs them again. More may be added behind them: what is nil
 -- there was packed by an older release, and is read from the record.
 local function packed()
-  local mode, access, ttl, retention, rev, deadline, paused, max_messages, max_writes, crowded, schema_rev = unpack(redis.call('HMGET', meta,
-    'mode', 'access', 'ttl', 'retention', 'rev', 'deadline', 'paused', 'max_messages', 'max_writes_per_minute', 'crowded', 'schema_rev'))
+  local mode, access, ttl, retention, rev, deadline, paused, max_messages, max_writes, crowded, schema_rev, leased_out = unpack(redis.call('HMGET', meta,
+    'mode', 'access', 'ttl', 'retention', 'rev', 'deadline', 'paused', 'max_messages', 'max_writes_per_minute', 'crowded', 'schema_rev', 'leased_out'))
   return cmsgpack.pack(mode, access == 'restricted', ttl + 0, retention + 0, rev + 0, deadline + 0, paused == '1',
     tonumber(max_messages), tonumber(max_writes), crowded == '1',
-    schema_rev and schema_rev ~= '' and schema_rev or nil)
+    schema_rev and schema_rev ~= '' and schema_rev or nil, leased_out == '1')
 end
 local function pack_settings() redis.call('HSET', meta, 'settings', packed()) end

@@ -94,7 +94,7 @@ codes! {
     InvalidWebhookUrl => spec("invalid_webhook_url", 422, "The webhook URL must be an http or https URL with a host and without credentials.", "Send a URL such as https://example.com/hook."),
     ChannelPaused => spec("channel_paused", 503, "The channel takes no messages at the moment; reading and claiming work.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
     ChannelWriteRateExceeded => spec("channel_write_rate_exceeded", 429, "The channel takes only so many messages a minute.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
-    QuotaExceeded => spec("quota_exceeded", 409, "A limit of this instance is reached.", "Delete what you no longer need, or ask the operator to raise the limit named in `limit`."),
+    QuotaExceeded => spec("quota_exceeded", 409, "A limit of this instance is reached; nothing was changed.", "Delete what you no longer need, or ask the operator to raise the limit named in `limit`, which is `value`. What you use of each: GET /v1/account/usage."),
 
     // Messages
     ContentTooLarge => spec("content_too_large", 422, "`content` is longer than this instance takes.", "Send at most `max_content_bytes` bytes; hand over a reference instead of the data."),
@@ -146,7 +146,7 @@ codes! {
     // Ours
     OutcomeUnknown => spec("outcome_unknown", 503, "The store's answer got lost: the request may or may not have taken effect.", "Look before you repeat it: list from your cursor, or read what it would have changed. Next time send an Idempotency-Key: then repeating is safe."),
     StorageUnavailable => spec("storage_unavailable", 503, "The store cannot be reached or did not answer in time.", "Wait `retry_after` seconds (also in Retry-After), then send the same request again: repeating this one is safe."),
-    StorageFull => spec("storage_full", 503, "The store is full; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again. Reading and acknowledging may still work."),
+    StorageFull => spec("storage_full", 503, "The store is full; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again. Reading, claiming and acknowledging go on."),
     Overloaded => spec("overloaded", 503, "This replica has more work than it can hold; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again."),
     InternalError => spec("internal_error", 500, "Something broke on our side.", "Try again; if it stays, report the request_id to the operator."),
 }

@@ -160,6 +160,7 @@ pub async fn post(
             .arg("metadata", &metadata)
             .int("floor", app.redis.clock().floor().0)
             .int("cap", app.settings.max_messages_per_channel)
+            .int("cap_bytes", app.settings.max_bytes_per_channel)
             .arg("task", if task { "1" } else { "" })
             .arg("schema", checked)
             .int("idem_ms", once.ms)

@@ -105,6 +105,7 @@ pieces! {
     "lib/fields",
     "lib/invitation",
     "lib/last",
+    "lib/lease_room",
     "lib/message",
     "lib/minute",
     "lib/number",

@@ -1,6 +1,10 @@
 //! What keys do, counted: in the replica's memory, so that a request costs Redis nothing, and added to the key's counters every few seconds.
 
+pub mod account;
+pub mod amounts;
+mod held;
 pub mod metrics;
+pub mod quotas;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -14,6 +18,8 @@ use crate::app::App;
 use crate::error::{Code, Result};
 use crate::ids::KeyId;
 use crate::store::{Reply, scripts};
+
+pub use held::HeldCache;
 
 /// Parts of the map, so that requests on many cores seldom meet.
 const PARTS: usize = 16;

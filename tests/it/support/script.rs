@@ -290,6 +290,8 @@ fn default_of(script: &str, arg: &str) -> String {
         "alias" => "nick",
         "max" | "attempt" => "1",
         "cap" | "most" => "1000",
+        "lease_cap" => "100000",
+        "cap_bytes" => "536870912",
         "limit" => "50",
         "window_ms" => "60000",
         "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
