@@ -54,7 +54,7 @@ for _, k in ipairs(KEYS) do declared[k] = true end
 local function checked(how) return function(command, ...)
   local given = { ... }
   local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
-  local first = command == 'XINFO' and 2 or 1
+  local first = (command == 'XINFO' or command == 'MEMORY') and 2 or 1
   for i = first, several and #given or first do
     if not declared[given[i]] then error(command .. ' of a key that is not declared: ' .. tostring(given[i])) end
   end

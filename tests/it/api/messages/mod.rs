@@ -7,3 +7,4 @@ mod list_status;
 mod post;
 mod post_limits;
 mod retract;
+mod schema;

@@ -99,3 +99,23 @@ async fn a_channel_takes_so_many_writes_a_minute_over_all_replicas() {
     poster.post_message(&id, "no limit any more").await;
     fleet.finish().await;
 }
+
+#[tokio::test]
+async fn a_channel_takes_so_many_bytes_and_says_so() {
+    let fleet = Fleet::builder().env("BACKCHANNEL_MAX_BYTES_PER_CHANNEL", "65536").start().await;
+    let poster = fleet.agent("poster").await;
+    let id = poster.channel("broadcast").await;
+    let long = json!({ "content": "x".repeat(9000) });
+    let replies = join_all((0..16).map(|i| poster.post_to(&id, long.clone()).on(i % 2).into_future())).await;
+    let taken = replies.iter().filter(|r| r.status == 201).count();
+    assert!((5..=9).contains(&taken), "{taken} of 9 KB in 64 KB");
+    let full = poster.post_to(&id, long.clone()).await.refused(409, "quota_exceeded");
+    assert_eq!((&full["limit"], &full["value"]), (&json!("bytes_per_channel"), &json!(65_536)));
+    // A ring makes room instead.
+    poster.patch(&format!("/v1/channels/{id}"), json!({ "max_messages": 1000 })).await.ok(200);
+    for _ in 0..20 {
+        poster.post_to(&id, long.clone()).await.ok(201);
+    }
+    assert!(poster.list(&id, "limit=100").await.ok(200)["data"].as_array().unwrap().len() <= taken + 1);
+    fleet.finish().await;
+}
