@@ -15,6 +15,7 @@ use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::store::room::{self, Room};
 use crate::store::{Keyspace, Redis, scripts};
+use crate::usage::budget::Budget;
 use crate::usage::{self, HeldCache, Tally};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
 use crate::wait::waiting::{Most, Waiting};
@@ -40,6 +41,8 @@ pub struct AppState {
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
+    /// Which keys have posted enough today.
+    pub budget: Budget,
     /// Whether Redis has room for more.
     pub room: Room,
     /// Requests that are held open, by key.
@@ -60,7 +63,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     let room = HubConfig::default();
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(2));
     let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics, ..room })?;
-    let max_redis_bytes = settings.max_redis_bytes;
+    let (max_redis_bytes, max_bytes_per_day) = (settings.max_redis_bytes, settings.max_bytes_per_key_per_day);
     let most_waiters = Most { all: settings.longpoll_max_waiters, of_key: settings.longpoll_max_waiters_per_key };
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
@@ -76,6 +79,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         schemas: SchemaCache::new(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
+        budget: Budget::new(max_bytes_per_day),
         room: Room::new(max_redis_bytes),
         waiting: Waiting::new(most_waiters),
     });

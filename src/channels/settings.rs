@@ -134,7 +134,8 @@ fn one_of(fields: &Fields, name: &str, allowed: &[&str], code: Code) -> Result<O
 /// The schema, and its fingerprint; that is empty where it rejects nothing.
 fn metadata_schema(fields: &Fields) -> Result<(String, String)> {
     let refused = |why: String| ApiError::new(Code::InvalidMetadataSchema).field("metadata_schema").because(why);
-    let schema = fields.object("metadata_schema").map_err(|e| refused(e.body("", "")["message"].as_str().unwrap_or_default().to_owned()))?;
+    let schema =
+        fields.object("metadata_schema").map_err(|e| refused(e.body("", "")["message"].as_str().unwrap_or_default().to_owned()))?;
     let Some(schema) = schema else { return Ok(Default::default()) };
     if schema.len() > MAX_SCHEMA_BYTES {
         return Err(refused(format!("`metadata_schema` has {} bytes, at most {MAX_SCHEMA_BYTES} are taken.", schema.len())));

@@ -20,6 +20,8 @@ use crate::store::scripts;
 const MAX_MENTIONS: usize = 50;
 /// How often metadata is checked again because the schema has changed meanwhile.
 const TRIES: usize = 4;
+/// About what the store needs for a message besides its content and metadata.
+const ENTRY_BYTES: usize = 300;
 /// Sent in place of a fingerprint for metadata that does not fit.
 const NOT_FIT: &str = "-";
 /// Longest `actor_label`, in bytes.
@@ -142,6 +144,7 @@ pub async fn post(
     task: bool,
     once: &Once,
 ) -> Result<(MessageView, bool)> {
+    app.budget.check(&caller.key, app.redis.clock().floor())?;
     let head = message.head(app, caller).await?;
     let metadata = message.metadata.unwrap_or_default();
     let slot = app.keys.channel(channel);
@@ -171,8 +174,11 @@ pub async fn post(
         if reply.status() != "schema_changed" {
             let micros = reply.micros(0)?;
             let stored = Stored { micros, head, content: message.content, metadata };
-            let view = stored.view(channel, None, reply.uint(1)?, micros)?;
-            return Ok((view, reply.status() == "replayed"));
+            let replayed = reply.status() == "replayed";
+            if !replayed {
+                app.tally.posted(&caller.key, stored.content.len() + stored.metadata.len() + ENTRY_BYTES);
+            }
+            return Ok((stored.view(channel, None, reply.uint(1)?, micros)?, replayed));
         }
         let now = reply.text(0)?;
         if !violations.is_empty() && schema.is_some_and(|s| s.fingerprint() == now) {

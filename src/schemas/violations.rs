@@ -1,7 +1,7 @@
 //! What of some metadata breaks a schema, in the words that clients know (protocol, chapter 4).
 
-use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::paths::{Location, LocationSegment};
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -94,7 +94,9 @@ impl<'a> Walk<'a> {
         let mut sum = 0u64;
         for (name, value) in fields {
             let part = match (name.as_str(), value) {
-                ("allOf" | "anyOf" | "oneOf" | "extends" | "disallow" | "type", Value::Array(all)) => self.sum(all.iter(), levels, frames)?,
+                ("allOf" | "anyOf" | "oneOf" | "extends" | "disallow" | "type", Value::Array(all)) => {
+                    self.sum(all.iter(), levels, frames)?
+                }
                 ("dependentSchemas" | "dependencies", Value::Object(all)) => self.sum(all.values(), levels, frames)?,
                 ("not" | "if" | "then" | "else" | "extends", one) => self.count(one, levels, frames)?,
                 ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(to)) => self.reference(to, levels, frames)?,

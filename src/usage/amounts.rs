@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::counted;
 use super::held::{Held, overview};
 use crate::app::App;
 use crate::channels::aliases::MAX_ALIASES;
@@ -16,6 +17,8 @@ pub struct Amounts {
     channels_per_key: Option<u64>,
     actors_per_key: Option<u64>,
     sessions_per_key: Option<u64>,
+    /// Posted since midnight UTC; what other replicas counted in the last seconds is missing.
+    bytes_per_key_per_day: Option<u64>,
     /// Requests that wait, on one replica.
     waiters_per_key: Option<u64>,
     members_per_channel: Option<u64>,
@@ -38,6 +41,7 @@ pub fn limits(app: &App) -> Amounts {
         channels_per_key: limit(settings.max_channels_per_key),
         actors_per_key: limit(settings.max_actors_per_key),
         sessions_per_key: limit(settings.max_sessions_per_key),
+        bytes_per_key_per_day: limit(settings.max_bytes_per_key_per_day),
         waiters_per_key: limit(settings.longpoll_max_waiters_per_key as u64),
         members_per_channel: limit(settings.max_members_per_channel),
         access_requests_per_channel: limit(settings.max_access_requests_per_channel),
@@ -54,12 +58,14 @@ pub fn limits(app: &App) -> Amounts {
 /// # Errors
 /// Redis trouble.
 pub(super) async fn used_by(app: &App, key: &KeyId) -> Result<(Amounts, Held)> {
+    let counts = counted(app, key).await?;
     let has = overview(app, key).await?;
     let used = Amounts {
         requests_per_window: Some(has.requests),
         channels_per_key: Some(has.channels),
         actors_per_key: Some(has.actors),
         sessions_per_key: Some(has.sessions),
+        bytes_per_key_per_day: Some(counts.bytes),
         waiters_per_key: Some(app.waiting.of(key) as u64),
         members_per_channel: Some(has.held.most_members),
         access_requests_per_channel: Some(has.held.most_requests),

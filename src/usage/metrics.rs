@@ -4,11 +4,11 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::counted;
 use super::held::overview;
-use super::send;
 use crate::app::App;
 use crate::discovery::schema;
-use crate::error::{ApiError, Code, Result};
+use crate::error::Result;
 use crate::http::{Answer, Caller};
 use crate::operation::{Auth, Operation};
 use crate::store::scripts;
@@ -53,8 +53,7 @@ pub struct KeyMetrics {
 }
 
 pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Answer> {
-    // What this replica has counted so far belongs to the answer.
-    let counts = send(&app, &caller.key, app.tally.take(&caller.key)).await.map_err(of_a_read)?;
+    let counts = counted(&app, &caller.key).await?;
     let has = overview(&app, &caller.key).await?;
     Answer::ok(&KeyMetrics {
         channels_owned: has.channels,
@@ -67,12 +66,4 @@ pub async fn handle(State(app): State<App>, caller: Caller) -> Result<Answer> {
         acks: counts.acks,
         errors: counts.errors,
     })
-}
-
-/// Whether its counters moved is nothing to who only reads them: asking again is safe.
-fn of_a_read(e: ApiError) -> ApiError {
-    if e.code() != Code::OutcomeUnknown {
-        return e;
-    }
-    ApiError::new(Code::StorageUnavailable).cause(e.log_cause().unwrap_or_default())
 }

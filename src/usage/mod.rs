@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod amounts;
+pub mod budget;
 mod held;
 pub mod metrics;
 pub mod quotas;
@@ -15,7 +16,7 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 
 use crate::app::App;
-use crate::error::{Code, Result};
+use crate::error::{ApiError, Code, Result};
 use crate::ids::KeyId;
 use crate::store::{Reply, scripts};
 
@@ -39,6 +40,8 @@ pub struct Counts {
     pub claims: u64,
     /// Messages acknowledged.
     pub acks: u64,
+    /// Bytes posted; of the counters in Redis, those of the running day.
+    pub bytes: u64,
 }
 
 impl AddAssign for Counts {
@@ -47,6 +50,7 @@ impl AddAssign for Counts {
         self.errors += more.errors;
         self.claims += more.claims;
         self.acks += more.acks;
+        self.bytes += more.bytes;
     }
 }
 
@@ -80,6 +84,11 @@ impl Tally {
     /// The key acknowledged a message.
     pub fn acked(&self, key: &KeyId) {
         self.add(key, Counts { acks: 1, ..Counts::default() });
+    }
+
+    /// The key posted a message of so many bytes.
+    pub fn posted(&self, key: &KeyId, bytes: usize) {
+        self.add(key, Counts { bytes: bytes as u64, ..Counts::default() });
     }
 
     fn add(&self, key: &KeyId, more: Counts) {
@@ -139,21 +148,38 @@ pub async fn flush(app: &App) {
         .await;
 }
 
-/// Adds these counts to the key's counters; what they are now.
+/// Adds these counts to the key's counters; what they are now. Learns whether the key may post on.
 async fn send(app: &App, key: &KeyId, counts: Counts) -> Result<Counts> {
     let slot = app.keys.key(key);
     let call = scripts::USAGE_ADD.on(&slot).key("usage", key.as_str());
     let call = call.int("requests", counts.requests).int("errors", counts.errors).int("claims", counts.claims).int("acks", counts.acks);
+    let call = call.int("bytes", counts.bytes);
     let sent = call.run(&app.redis).await;
     let not_taken = |code| matches!(code, Code::StorageUnavailable | Code::StorageFull | Code::Overloaded);
     if sent.as_ref().is_err_and(|e| not_taken(e.code())) {
         app.tally.add(key, counts);
     }
-    decode(&sent?)
+    let reply = sent?;
+    let now = decode(&reply)?;
+    app.budget.heard(key, now.bytes, reply.micros(5)?, reply.now());
+    Ok(now)
+}
+
+/// The key's counters now. What this replica has counted so far belongs to them.
+///
+/// # Errors
+/// Redis trouble.
+async fn counted(app: &App, key: &KeyId) -> Result<Counts> {
+    // Whether they moved is nothing to who only reads them: asking again is safe.
+    let of_a_read = |e: ApiError| match e.code() {
+        Code::OutcomeUnknown => ApiError::new(Code::StorageUnavailable).cause(e.log_cause().unwrap_or_default()),
+        _ => e,
+    };
+    send(app, key, app.tally.take(key)).await.map_err(of_a_read)
 }
 
 fn decode(reply: &Reply) -> Result<Counts> {
-    Ok(Counts { requests: reply.uint(0)?, errors: reply.uint(1)?, claims: reply.uint(2)?, acks: reply.uint(3)? })
+    Ok(Counts { requests: reply.uint(0)?, errors: reply.uint(1)?, claims: reply.uint(2)?, acks: reply.uint(3)?, bytes: reply.uint(4)? })
 }
 
 #[cfg(test)]
@@ -168,7 +194,8 @@ mod tests {
         tally.claimed(&key, 3);
         tally.claimed(&key, 0);
         tally.acked(&key);
-        assert_eq!(tally.take(&key), Counts { requests: 2, errors: 1, claims: 3, acks: 1 });
+        tally.posted(&key, 70);
+        assert_eq!(tally.take(&key), Counts { requests: 2, errors: 1, claims: 3, acks: 1, bytes: 70 });
         assert_eq!(tally.take(&key), Counts::default());
         for n in 0..PARTS * KEYS_OF_A_PART + 5000 {
             tally.acked(&KeyId::generate(&n.to_string()));

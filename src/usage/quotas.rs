@@ -27,7 +27,7 @@ pub static ADMIN_QUOTAS: Operation = Operation {
     request: None,
     success: (200, Some(schema::of::<Quotas>)),
     also: None,
-    scripts: &[&scripts::KEY_READ, &scripts::USAGE_OVERVIEW],
+    scripts: &[&scripts::KEY_READ, &scripts::USAGE_OVERVIEW, &scripts::USAGE_ADD],
     refusals: &[Code::InvalidKeyId],
 };
 

@@ -71,7 +71,8 @@ async fn a_schema_costs_a_second_trip_only_where_a_replica_does_not_know_it() {
     let builder = Fleet::builder().env("BACKCHANNEL_RATE_LIMIT", "1000000").env("BACKCHANNEL_USAGE_FLUSH_SECONDS", "3600");
     let fleet = builder.redis(&redis).start().await;
     let owner = fleet.agent("owner").await;
-    let (plain, strict) = (owner.channel("broadcast").await, owner.channel_with(json!({ "mode": "broadcast", "metadata_schema": version(1) })).await);
+    let (plain, strict) =
+        (owner.channel("broadcast").await, owner.channel_with(json!({ "mode": "broadcast", "metadata_schema": version(1) })).await);
     let post = |replica: usize, id: &str| owner.on(replica).post_to(id, json!({ "content": "x", "metadata": { "version": 1 } }));
     for replica in 0..2 {
         post(replica, &plain).await.ok(201);

@@ -1,6 +1,6 @@
 //! lua/usage/*.lua
 
-use crate::support::script::{Bench, CHANNEL, OTHER_ACTOR, OWNER, STRANGER, on_both};
+use crate::support::script::{Bench, CHANNEL, OTHER_ACTOR, OWNER, SECOND, STRANGER, on_both};
 
 pub fn answers_add(b: &Bench) {
     let add = |counts: [u64; 4]| {
@@ -17,6 +17,15 @@ pub fn answers_add(b: &Bench) {
     let (same, said) = add([0; 4]);
     said.wrote_nothing();
     assert_eq!(same, [6, 1, 2, 3]);
+    let posted = |bytes: u64| {
+        let said = b.ask("usage/add").with("bytes", bytes).run().ok("counted");
+        (said.int(4), said.int(5))
+    };
+    let day = 86_400 * SECOND;
+    let ends = (b.now() / day + 1) * day;
+    assert_eq!((posted(700), posted(300), posted(0)), ((700, ends), (1000, ends), (1000, ends)));
+    b.at(ends);
+    assert_eq!((posted(0), posted(5)), ((0, ends + day), (5, ends + day)), "each day begins anew");
 }
 
 pub fn answers_overview(b: &Bench) {

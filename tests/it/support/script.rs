@@ -283,7 +283,7 @@ fn default_of(script: &str, arg: &str) -> String {
         "keep" => "5",
         "keep_ms" | "life_ms" => "60000",
         "rev" => "1",
-        "requests" | "errors" | "claims" | "acks" => "0",
+        "requests" | "errors" | "claims" | "acks" | "bytes" => "0",
         "secret" => "s1",
         "digest" => "d1",
         "body" => "00112233445566778899aabbccddeeff",
@@ -295,8 +295,8 @@ fn default_of(script: &str, arg: &str) -> String {
         "limit" => "50",
         "window_ms" => "60000",
         "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
-        "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed"
-        | "gone" => "",
+        "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members"
+        | "reason" | "freed" | "gone" => "",
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
     }
     .to_owned()

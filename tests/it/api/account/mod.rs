@@ -36,7 +36,7 @@ async fn a_key_sees_its_limits_and_what_it_uses_and_the_operator_sees_the_same()
     let usage = owner.get("/v1/account/usage").await.ok(200);
     assert_eq!((&usage["plan"], &usage["key_id"], &usage["window_seconds"]), (&json!("free"), &json!(owner.key_id), &json!(60)));
     let rows = [
-        ("requests_per_window", json!(100), json!(13)),
+        ("requests_per_window", json!(100), json!(14)),
         ("channels_per_key", json!(1000), json!(2)),
         ("actors_per_key", json!(1000), json!(2)),
         ("sessions_per_key", json!(100), json!(1)),
@@ -51,6 +51,8 @@ async fn a_key_sees_its_limits_and_what_it_uses_and_the_operator_sees_the_same()
     for (name, limit, used) in rows {
         assert_eq!((&usage["limits"][name], &usage["used"][name]), (&limit, &used), "{name}");
     }
+    let posted = usage["used"]["bytes_per_key_per_day"].as_u64().unwrap();
+    assert_eq!((usage["limits"]["bytes_per_key_per_day"].as_u64(), posted > 5000), (Some(1 << 30), true), "{posted}");
     let (largest, all) = (usage["used"]["bytes_per_channel"].as_u64().unwrap(), usage["bytes_in_owned_channels"].as_u64().unwrap());
     assert!(largest > 5000 && all > largest, "{largest} of {all}");
     assert_eq!((&usage["limits"]["bytes_per_channel"], &usage["channels_counted"]), (&json!(1_000_000), &json!(2)));

@@ -20,7 +20,12 @@ async fn metadata_that_breaks_the_schema_is_refused_with_all_that_is_wrong_which
         { "field": "metadata.severity", "issue": "value must be one of [\"low\",\"high\"]" },
     ]);
     for replica in [0, 1, 0] {
-        for path in [format!("/v1/channels/{id}/messages"), "/v1/tasks/post".into(), "/v1/tasks/broadcast".into(), "/v1/tasks/post-with-result".into()] {
+        for path in [
+            format!("/v1/channels/{id}/messages"),
+            "/v1/tasks/post".into(),
+            "/v1/tasks/broadcast".into(),
+            "/v1/tasks/post-with-result".into(),
+        ] {
             let mut body = json!({ "content": "x", "metadata": wrong });
             if path.starts_with("/v1/tasks") {
                 body["channel"] = json!(id);
