@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::fleet::Fleet;
+use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 
 const TOKEN: &str = "operator-token-8";
@@ -73,5 +74,21 @@ async fn a_key_sees_its_limits_and_what_it_uses_and_the_operator_sees_the_same()
     quotas("?key_id=bck_aaaaaaaaaaaaaaaabbbbbbbbbb").await.refused(404, "key_not_found");
     fleet.client().get("/v1/admin/quotas").await.refused(401, "admin_unauthorized");
     fleet.client().get("/v1/account/usage").await.refused(401, "unauthorized");
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn in_a_cluster_the_fullest_node_is_seen() {
+    let redis = RedisServer::cluster_mode();
+    let fleet = Fleet::builder().redis(&redis).replicas(1).env("BACKCHANNEL_ADMIN_TOKEN", TOKEN).start().await;
+    let agent = fleet.agent("agent").await;
+    let id = agent.channel("claimable").await;
+    agent.post_message(&id, "a task").await;
+    assert_eq!(agent.get("/v1/account/usage").await.ok(200)["used"]["messages_per_channel"], 1);
+    eventually("the replica has looked at Redis", Duration::from_secs(5), || async {
+        let quotas = fleet.client().get("/v1/admin/quotas").header("X-Admin-Token", TOKEN).await.ok(200);
+        quotas["instance"]["redis_bytes"].as_u64().unwrap() > 500_000
+    })
+    .await;
     fleet.finish().await;
 }

@@ -1,5 +1,6 @@
 //! `/v1/channels/{id}/messages`, `…/history`, `/v1/messages/{id}`
 
+mod controls;
 mod expiry;
 mod history;
 mod list;
