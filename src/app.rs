@@ -10,11 +10,15 @@ use crate::channels::NameCache;
 use crate::documents;
 use crate::ids::KeyId;
 use crate::observe::Metrics;
+use crate::schemas::SchemaCache;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use crate::store::room::{self, Room};
 use crate::store::{Keyspace, Redis, scripts};
-use crate::usage::{self, Tally, metrics::HeldCache};
+use crate::usage::budget::Budget;
+use crate::usage::{self, HeldCache, Tally};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
+use crate::wait::waiting::{Most, Waiting};
 
 /// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
 pub type App = Arc<AppState>;
@@ -32,9 +36,17 @@ pub struct AppState {
     pub key_cache: KeyCache,
     pub actor_cache: ActorCache,
     pub name_cache: NameCache,
+    /// What channels ask of metadata.
+    pub schemas: SchemaCache,
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
+    /// Which keys have posted enough today.
+    pub budget: Budget,
+    /// Whether Redis has room for more.
+    pub room: Room,
+    /// Requests that are held open, by key.
+    pub waiting: Waiting,
 }
 
 /// Starts a replica's connections and tasks. Redis need not be there yet: until it is, the replica is alive but not ready.
@@ -51,6 +63,8 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     let room = HubConfig::default();
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(2));
     let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics, ..room })?;
+    let (max_redis_bytes, max_bytes_per_day) = (settings.max_redis_bytes, settings.max_bytes_per_key_per_day);
+    let most_waiters = Most { all: settings.longpoll_max_waiters, of_key: settings.longpoll_max_waiters_per_key };
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
         settings,
@@ -62,11 +76,16 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         key_cache: KeyCache::new(),
         actor_cache: ActorCache::new(),
         name_cache: NameCache::new(),
+        schemas: SchemaCache::new(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
+        budget: Budget::new(max_bytes_per_day),
+        room: Room::new(max_redis_bytes),
+        waiting: Waiting::new(most_waiters),
     });
     listen_for_changes(&app);
     usage::start(&app);
+    room::start(&app);
     Ok(app)
 }
 
@@ -128,11 +147,6 @@ impl AppState {
             )),
             _ => Ok(()),
         }
-    }
-
-    /// Whether one more request may be held; beyond it requests are answered at once (protocol, chapter 5).
-    pub fn can_hold_another(&self) -> bool {
-        usize::try_from(self.metrics.waiters()).unwrap_or(0) < self.settings.longpoll_max_waiters
     }
 
     /// Ends the tasks of this replica, after its requests have ended.

@@ -6,7 +6,7 @@
 //! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`], [`access_requests`],
 //!   [`invitations`], [`events`], [`actors`], [`tasks`], [`sessions`], [`usage`], [`audit`], [`admin`], [`discovery`];
 //!   what agents and people read: [`documents`].
-//! - What no domain owns: [`http`] (who asks, bodies, limits, headers), [`store`] (Redis, scripts, every key), [`wait`] (long-poll),
+//! - What no domain owns: [`http`] (who asks, bodies, limits, headers), [`schemas`] (what channels ask of metadata), [`store`] (Redis, scripts, every key), [`wait`] (long-poll),
 //!   [`error`] (every error code, once), [`ids`], [`observe`] (metrics).
 //! - The process: [`settings`], [`commands`], [`serving`], [`shutdown`], [`logging`], [`app`].
 //!
@@ -35,6 +35,7 @@ pub mod names;
 pub mod observe;
 pub mod operation;
 pub mod router;
+pub mod schemas;
 pub mod serving;
 pub mod sessions;
 pub mod settings;

@@ -122,6 +122,12 @@ impl Operation {
         self.method != "GET"
     }
 
+    /// Whether it puts something new into the store: refused while that is full, where changing, claiming, acknowledging and removing go on.
+    pub fn adds(&self) -> bool {
+        let scope = if let Auth::Key(scope) = self.auth { scope } else { None };
+        self.method == "POST" && matches!(scope, Some(Scope::MessagesWrite | Scope::ChannelsWrite | Scope::ChannelsManage))
+    }
+
     /// Every code it may answer with: its scripts' refusals, its own, and what any request of its kind can meet.
     pub fn codes(&self) -> Vec<Code> {
         let mut codes = vec![Code::RateLimitExceeded, Code::StorageUnavailable, Code::Overloaded, Code::InternalError];

@@ -32,6 +32,8 @@ fn rows() -> Vec<Row> {
         row(&admin::delete_channel::ADMIN_DELETE_CHANNEL, admin::delete_channel::handle),
         row(&audit::all::ADMIN_AUDIT, audit::all::handle),
         row(&audit::mine::SECURITY_AUDIT, audit::mine::handle),
+        row(&usage::quotas::ADMIN_QUOTAS, usage::quotas::handle),
+        row(&usage::account::ACCOUNT_USAGE, usage::account::handle),
         row(&usage::metrics::OBSERVABILITY_METRICS, usage::metrics::handle),
         row(&usage::channel::CHANNEL_METRICS, usage::channel::handle),
         row(&channels::create::CREATE_CHANNEL, channels::create::handle),

@@ -15,6 +15,7 @@ claims/claim: give one message to one actor, until ack or expiry, or under a lea
 @arg actor    text  actor id
 @arg name     text  actor name
 @arg lease_ms int   0: hold until ack or expiry
+@arg lease_cap int  most leases of a channel that run
 @arg secret   text  made by the replica before it asks: the same one again is the same claim
 @arg idem_ms  int
 @arg body     text
@@ -28,6 +29,7 @@ claims/claim: give one message to one actor, until ack or expiry, or under a lea
 @no  message_not_found
 @no  message_expired
 @no  already_claimed       claimed_by, attempt
+@no  quota_exceeded
 @no  idempotency_key_reused
 ]]
 --- @include lib/answer
@@ -54,6 +56,7 @@ if record then
 end
 local lapsed = record and record.state == 'h'
 if not lapsed and not redis.call('ZSCORE', open, int(n)) then return refuse('already_claimed', 'state', 'claimed') end
+--- @include lib/lease_room
 
 local r = {
   state = 'h', attempt = (record and record.attempt or 0) + 1, lease_until = lease_ms > 0 and now + lease_ms * 1000 or 0,
@@ -69,6 +72,7 @@ elseif lapsed then
   redis.call('ZREM', leases, int(n))
 end
 if lapsed then redis.call('HINCRBY', meta, 'leases_ended', 1) end
+note_leases()
 remember(int(r.attempt))
 if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'claimed') end
 return ok('claimed', ttl, entry, pack(r))

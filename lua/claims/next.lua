@@ -14,6 +14,7 @@ claims/next: give the oldest unclaimed messages to one actor. Returns ended leas
 @arg actor    text  actor id
 @arg name     text  actor name
 @arg lease_ms int   0: hold until ack or expiry
+@arg lease_cap int  most leases of a channel that run
 @arg secret   text  secret of the lease tokens
 @arg max      int   at most this many, 1 to 10
 @arg idem_ms  int
@@ -24,6 +25,7 @@ claims/next: give the oldest unclaimed messages to one actor. Returns ended leas
 @no  channel_not_found
 @no  channel_access_denied
 @no  channel_not_claimable
+@no  quota_exceeded
 @no  idempotency_key_reused
 ]]
 --- @include lib/answer
@@ -49,6 +51,8 @@ if facts then
   if #entries > 0 then return ok('replayed', ttl, entries, records) end
 end
 
+--- @include lib/lease_room
+if running then max = math.min(max, lease_cap - running) end
 reclaim()
 local taken = {}
 -- An index entry whose message is gone is dropped and the next one looked at; four rounds bound that.
@@ -84,6 +88,7 @@ end
 if lease_ms > 0 then
   if redis.call('ZRANGE', leases, 0, 0)[1] == taken[1] then wake_up('one') end
 end
+note_leases()
 remember(unpack(kept))
 if watched and watched > now then
   for _, m in ipairs(taken) do redis.pcall('SPUBLISH', wake .. ':' .. m, 'claimed') end

@@ -5,7 +5,8 @@ if not settings then
   --- @include lib/answer
   return refuse('channel_not_found')
 end
-local mode, restricted, ttl, retention, rev, deadline, paused, max_messages, max_writes, crowded, watched = cmsgpack.unpack(settings)
+local mode, restricted, ttl, retention, rev, deadline, paused, max_messages, max_writes, crowded, watched, schema_rev, leased_out =
+  cmsgpack.unpack(settings)
 ttl, retention = ttl * 1000000, retention * 1000000
 -- Older than `dead`: history. Older than `gone_by`: past retention.
 local dead = now - ttl

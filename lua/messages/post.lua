@@ -15,11 +15,14 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @arg metadata text    JSON as it was sent, or empty
 @arg floor    int     a new number is not below this, within 60 s of now
 @arg cap      int     most messages of any channel: a ring drops its oldest, another channel takes no more
+@arg cap_bytes int    most memory that the log of any channel may take, likewise
 @arg task     text    1: only if the channel is claimable
+@arg schema   text    fingerprint of the metadata_schema that the metadata was checked under and fits; empty: none
 @arg idem_ms  int     life of the first answer, 0: none is kept
 @arg body     text    hash of the request's body
 @ok  posted    number, ttl µs
 @ok  replayed  number, ttl µs
+@ok  schema_changed  fingerprint and text of the schema that it is to be checked under; nothing was written
 @no  channel_not_found
 @no  channel_access_denied
 @no  channel_not_claimable
@@ -45,19 +48,27 @@ if paused or task == '1' and mode ~= 'claimable' then
   if task == '1' and mode ~= 'claimable' then return refuse('channel_not_claimable') end
   return refuse('channel_paused', 'retry_after_ms#', 30000)
 end
+if schema_rev and schema_rev ~= schema then
+  --- @include lib/answer
+  return ok('schema_changed', schema_rev, redis.call('HGET', meta, 'metadata_schema'))
+end
 if max_writes then
   --- @include lib/answer
   --- @include lib/minute
   if count >= max_writes then return refuse('channel_write_rate_exceeded', 'retry_after_ms#', rest_ms()) end
 end
--- How many there are is looked at in rings, and else only near the cap; every 32nd post finds out whether it is near (below).
+-- How full it is is looked at in rings, and else only near a cap; every 32nd post finds out whether it is near (below).
 local NEAR = 1000
 local length = (max_messages or crowded or cap <= 2 * NEAR) and redis.call('XLEN', log) or 0
-if length >= cap and not max_messages then
+local bytes = (crowded or cap_bytes <= 1048576) and redis.call('MEMORY', 'USAGE', log) or 0
+if (length >= cap or bytes > cap_bytes) and not max_messages then
   --- @include lib/answer
   --- @include lib/trim
   drop_gone()
   if redis.call('XLEN', log) >= cap then return refuse('quota_exceeded', 'limit', 'messages_per_channel', 'value#', cap) end
+  if bytes > cap_bytes and (redis.call('MEMORY', 'USAGE', log) or 0) > cap_bytes then
+    return refuse('quota_exceeded', 'limit', 'bytes_per_channel', 'value#', cap_bytes)
+  end
 end
 
 -- Unique and increasing within the channel, also when the clock stands still or a failover set it back: the log takes no number that is not
@@ -81,17 +92,17 @@ if max_writes then
   --- @include lib/minute
   count_one()
 end
-local over = max_messages and length + 1 - math.min(max_messages, cap) or 0
+local over = max_messages and (bytes > cap_bytes and 64 or length + 1 - math.min(max_messages, cap)) or 0
 if over > 0 then
   --- @include lib/trim
-  drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64)))
+  drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64, length)))
 end
 if n % 32 == 0 then -- now and then: 64 out for 32 in is more than comes in
   --- @include lib/trim
   --- @include lib/settings
   drop_gone()
   close_expired()
-  local near = redis.call('XLEN', log) > cap - NEAR
+  local near = redis.call('XLEN', log) > cap - NEAR or redis.call('MEMORY', 'USAGE', log) > cap_bytes * 0.9
   if near ~= crowded then
     redis.call('HSET', meta, 'crowded', near and '1' or '0')
     pack_settings()

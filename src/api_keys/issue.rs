@@ -99,8 +99,9 @@ pub async fn handle(State(app): State<App>, context: Context, request: Request) 
 /// Makes a key, with an event of this kind in its audit and in the instance's.
 ///
 /// # Errors
-/// `label_in_use`, or Redis trouble.
+/// `label_in_use`, `storage_full`, or Redis trouble.
 pub async fn issue(app: &App, label: &str, kind: Kind, from: IpAddr) -> Result<IssuedKey> {
+    app.room.check()?;
     let id = KeyId::generate(label);
     let (key, kept) = PresentedKey::mint(id.clone());
     let actor = ActorId::generate(&KeySlot::of_label(label));

@@ -15,7 +15,7 @@ use crate::operation::{Auth, Operation, Scope};
 use crate::store::{Reply, scripts};
 
 /// Most aliases of one channel.
-const MAX_ALIASES: u64 = 20;
+pub const MAX_ALIASES: u64 = 20;
 
 pub static CREATE_CHANNEL_ALIAS: Operation = Operation {
     id: "createChannelAlias",

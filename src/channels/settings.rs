@@ -7,6 +7,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::http::Fields;
 use crate::http::fields::wrong;
 use crate::names;
+use crate::schemas::Schema;
 
 /// Longest channel name or alias, in characters.
 pub const MAX_NAME: usize = 200;
@@ -79,7 +80,8 @@ pub fn changes(fields: &Fields) -> Result<Changes> {
         }
     }
     if fields.has("metadata_schema") {
-        changes.push(("metadata_schema", metadata_schema(fields)?));
+        let (schema, fingerprint) = metadata_schema(fields)?;
+        changes.extend([("metadata_schema", schema), ("schema_rev", fingerprint)]);
     }
     if let Some(days) = fields.integer("retention_days", Code::InvalidRetentionDays, 1, 365)? {
         changes.push(("retention", (days * 86_400).to_string()));
@@ -129,12 +131,17 @@ fn one_of(fields: &Fields, name: &str, allowed: &[&str], code: Code) -> Result<O
     }
 }
 
-fn metadata_schema(fields: &Fields) -> Result<String> {
-    let schema = fields
-        .object("metadata_schema")
-        .map_err(|_| ApiError::new(Code::InvalidMetadataSchema).field("metadata_schema"))?
-        .unwrap_or_default();
-    if schema.len() > MAX_SCHEMA_BYTES { Err(ApiError::new(Code::InvalidMetadataSchema).field("metadata_schema")) } else { Ok(schema) }
+/// The schema, and its fingerprint; that is empty where it rejects nothing.
+fn metadata_schema(fields: &Fields) -> Result<(String, String)> {
+    let refused = |why: String| ApiError::new(Code::InvalidMetadataSchema).field("metadata_schema").because(why);
+    let schema =
+        fields.object("metadata_schema").map_err(|e| refused(e.body("", "")["message"].as_str().unwrap_or_default().to_owned()))?;
+    let Some(schema) = schema else { return Ok(Default::default()) };
+    if schema.len() > MAX_SCHEMA_BYTES {
+        return Err(refused(format!("`metadata_schema` has {} bytes, at most {MAX_SCHEMA_BYTES} are taken.", schema.len())));
+    }
+    let compiled = Schema::compile(&schema).map_err(|why| refused(format!("`metadata_schema` cannot be used. {why}")))?;
+    Ok((schema, compiled.map(|c| c.fingerprint().to_owned()).unwrap_or_default()))
 }
 
 fn webhook_url(text: String) -> Result<String> {

@@ -146,6 +146,7 @@ async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64
         .arg("actor", actor.id.as_str())
         .arg("name", &actor.name)
         .int("lease_ms", lease_s * 1000)
+        .int("lease_cap", app.settings.max_leases_per_channel)
         .arg("secret", &secret)
         .int("idem_ms", once.ms)
         .arg("body", &once.body);

@@ -46,9 +46,7 @@ pub struct Got {
 pub async fn claim_next(app: &App, caller: &Caller, ask: Ask, wait: Wait) -> Result<Got> {
     let got = attempt(app, &ask).await?;
     let Some(until) = wait.until.filter(|_| got.taken.is_empty()) else { return Ok(got) };
-    if !app.can_hold_another() {
-        return Ok(got);
-    }
+    let Some(_place) = app.waiting.enter(&caller.key) else { return Ok(got) };
     let _counted = app.metrics.wait_began();
     let began = Instant::now();
     // Boxed, so that those who are answered at once do not carry room for a wait.
@@ -126,6 +124,7 @@ async fn run(app: &App, ask: &Ask) -> Result<Got> {
         .arg("actor", ask.actor.id.as_str())
         .arg("name", &ask.actor.name)
         .int("lease_ms", ask.lease_s * 1000)
+        .int("lease_cap", app.settings.max_leases_per_channel)
         .arg("secret", &secret)
         .int("max", ask.max)
         .int("idem_ms", ask.once.ms)

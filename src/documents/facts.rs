@@ -37,6 +37,10 @@ pub struct Facts {
     pub default_discoverable: bool,
     pub max_channels_per_key: u64,
     pub max_messages_per_channel: u64,
+    pub max_bytes_per_channel: u64,
+    /// Bytes that a key may post in a day; 0: no limit.
+    pub max_bytes_per_day: u64,
+    pub max_leases_per_channel: u64,
     /// Whether the operator's operations are on.
     pub admin: bool,
     /// The version of the vendored reference, for its URLs.
@@ -85,6 +89,9 @@ impl Facts {
             default_discoverable: settings.default_discoverable,
             max_channels_per_key: settings.max_channels_per_key,
             max_messages_per_channel: settings.max_messages_per_channel,
+            max_bytes_per_channel: settings.max_bytes_per_channel,
+            max_bytes_per_day: settings.max_bytes_per_key_per_day,
+            max_leases_per_channel: settings.max_leases_per_channel,
             admin: settings.admin_token.is_some(),
             swagger_ui: super::playground::VERSION,
             areas: areas(),

@@ -99,6 +99,9 @@ pub fn limits(facts: &Facts) -> Value {
         "min_ttl_seconds": facts.min_ttl,
         "channels_per_key": facts.max_channels_per_key,
         "messages_per_channel": facts.max_messages_per_channel,
+        "bytes_per_channel": facts.max_bytes_per_channel,
+        "bytes_per_key_per_day": facts.max_bytes_per_day,
+        "leases_per_channel": facts.max_leases_per_channel,
     })
 }
 

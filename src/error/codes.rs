@@ -86,7 +86,7 @@ codes! {
     InvalidRelatedChannels => spec("invalid_related_channels", 422, "`related_channels` must be a list of at most 20 channel ids, aliases or names of yours that you can read.", "Remove the entries that do not resolve."),
     InvalidChannelName => spec("invalid_channel_name", 422, "A channel name has 1 to 200 characters, no control characters and no invisible formatting characters.", "Choose a plain name such as \"deploy-jobs\"."),
     InvalidAlias => spec("invalid_alias", 422, "An alias has 1 to 200 characters, no control or invisible characters, and must not look like an id.", "Choose a plain word such as \"ops-alerts\"."),
-    InvalidMetadataSchema => spec("invalid_metadata_schema", 422, "`metadata_schema` must be a JSON object of at most 16 KiB.", "Send a smaller object."),
+    InvalidMetadataSchema => spec("invalid_metadata_schema", 422, "`metadata_schema` must be a JSON Schema: an object of at most 16 KiB, without references that leave it and with patterns without look-around and back-references.", "Correct what `message` names and send the request again. {} asks for nothing."),
     ChannelNameInUse => spec("channel_name_in_use", 409, "You already have a channel of this name with another mode or access.", "Use the channel in `channel_id`, or choose another name."),
     AliasConflict => spec("alias_conflict", 409, "This alias belongs to another channel.", "Choose another alias; aliases are global."),
     AliasNotFound => spec("alias_not_found", 404, "This channel has no such alias.", "Look at its `aliases`: GET /v1/channels/{id}."),
@@ -94,10 +94,11 @@ codes! {
     InvalidWebhookUrl => spec("invalid_webhook_url", 422, "The webhook URL must be an http or https URL with a host and without credentials.", "Send a URL such as https://example.com/hook."),
     ChannelPaused => spec("channel_paused", 503, "The channel takes no messages at the moment; reading and claiming work.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
     ChannelWriteRateExceeded => spec("channel_write_rate_exceeded", 429, "The channel takes only so many messages a minute.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
-    QuotaExceeded => spec("quota_exceeded", 409, "A limit of this instance is reached.", "Delete what you no longer need, or ask the operator to raise the limit named in `limit`."),
+    QuotaExceeded => spec("quota_exceeded", 409, "A limit of this instance is reached; nothing was changed.", "Delete what you no longer need, or ask the operator to raise the limit named in `limit`, which is `value`. What you use of each: GET /v1/account/usage."),
 
     // Messages
     ContentTooLarge => spec("content_too_large", 422, "`content` is longer than this instance takes.", "Send at most `max_content_bytes` bytes; hand over a reference instead of the data."),
+    MetadataValidationFailed => spec("metadata_validation_failed", 422, "`metadata` is not what the channel's metadata_schema asks for; nothing was posted.", "Correct every field in `violations` and post again. The schema: GET /v1/channels/{id}, `metadata_schema`."),
     MetadataTooLarge => spec("metadata_too_large", 422, "`metadata` is longer than 16 KiB of JSON or nested deeper than 64 levels.", "Put the data elsewhere and send a reference."),
     InvalidMentions => spec("invalid_mentions", 422, "`mentions` must be a list of at most 50 actor ids or aliases.", "Send {\"mentions\": [\"act_…\"]}."),
     InvalidCursor => spec("invalid_cursor", 422, "The cursor is not an RFC 3339 time.", "Send the next_cursor of your last page unchanged, or leave it out to start from the beginning."),
@@ -145,7 +146,7 @@ codes! {
     // Ours
     OutcomeUnknown => spec("outcome_unknown", 503, "The store's answer got lost: the request may or may not have taken effect.", "Look before you repeat it: list from your cursor, or read what it would have changed. Next time send an Idempotency-Key: then repeating is safe."),
     StorageUnavailable => spec("storage_unavailable", 503, "The store cannot be reached or did not answer in time.", "Wait `retry_after` seconds (also in Retry-After), then send the same request again: repeating this one is safe."),
-    StorageFull => spec("storage_full", 503, "The store is full; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again. Reading and acknowledging may still work."),
+    StorageFull => spec("storage_full", 503, "The store is full; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again. Reading, claiming and acknowledging go on."),
     Overloaded => spec("overloaded", 503, "This replica has more work than it can hold; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again."),
     InternalError => spec("internal_error", 500, "Something broke on our side.", "Try again; if it stays, report the request_id to the operator."),
 }

@@ -47,6 +47,9 @@ impl FromRequestParts<App> for Caller {
         context.set_key(&presented.id, remaining);
         let scope = if let Auth::Key(scope) = operation.auth { scope } else { None };
         check_scope(&admitted, scope)?;
+        if operation.adds() {
+            app.room.check()?;
+        }
         Ok(Self {
             key: presented.id.clone(),
             admitted,

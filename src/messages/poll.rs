@@ -37,9 +37,7 @@ pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wai
     // What is read and held is boxed, so that those who wait do not carry room for reads, nor those who are answered at once for a wait.
     let first = Box::pin(read(app, caller.key.as_str(), channel, &ask)).await?;
     let Some(until) = wait.until.filter(|_| first.page.data.is_empty() && !first.page.gap) else { return Ok(first.page) };
-    if !app.can_hold_another() {
-        return Ok(first.page);
-    }
+    let Some(_place) = app.waiting.enter(&caller.key) else { return Ok(first.page) };
     let _counted = app.metrics.wait_began();
     let began = Instant::now();
     let page = Box::pin(hold(app, caller, channel, ask, first, until)).await;

@@ -1,6 +1,7 @@
 //! `POST /v1/channels/{identifier}/messages`
 
 use axum::extract::State;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{Head, MAX_METADATA_BYTES, MessageEnvelope, MessageView, Stored};
@@ -17,6 +18,12 @@ use crate::store::scripts;
 
 /// Most mentions of one message.
 const MAX_MENTIONS: usize = 50;
+/// How often metadata is checked again because the schema has changed meanwhile.
+const TRIES: usize = 4;
+/// About what the store needs for a message besides its content and metadata.
+const ENTRY_BYTES: usize = 300;
+/// Sent in place of a fingerprint for metadata that does not fit.
+const NOT_FIT: &str = "-";
 /// Longest `actor_label`, in bytes.
 const MAX_LABEL_BYTES: usize = 256;
 
@@ -45,6 +52,7 @@ pub const REFUSALS: &[Code] = &[
     Code::InvalidObject,
     Code::ContentTooLarge,
     Code::MetadataTooLarge,
+    Code::MetadataValidationFailed,
     Code::InvalidMentions,
     Code::ActorNotFound,
     Code::ActorForbidden,
@@ -127,7 +135,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
 /// A replay is rebuilt from the first answer's number and the request, which must be the same, so no content is kept for it.
 ///
 /// # Errors
-/// What `lua/messages/post.lua` refuses; `outcome_unknown` when the answer was lost and there is no Idempotency-Key.
+/// What `lua/messages/post.lua` refuses; `metadata_validation_failed`; `outcome_unknown` when the answer was lost and there is no Idempotency-Key.
 pub async fn post(
     app: &App,
     caller: &Caller,
@@ -136,26 +144,47 @@ pub async fn post(
     task: bool,
     once: &Once,
 ) -> Result<(MessageView, bool)> {
+    app.budget.check(&caller.key, app.redis.clock().floor())?;
     let head = message.head(app, caller).await?;
     let metadata = message.metadata.unwrap_or_default();
     let slot = app.keys.channel(channel);
     let packed = head.pack();
-    let reply = scripts::MESSAGE_POST
-        .on(&slot)
-        .key("idem", &once.name)
-        .arg("head", &packed)
-        .arg("content", &message.content)
-        .arg("metadata", &metadata)
-        .int("floor", app.redis.clock().floor().0)
-        .int("cap", app.settings.max_messages_per_channel)
-        .arg("task", if task { "1" } else { "" })
-        .int("idem_ms", once.ms)
-        .arg("body", &once.body)
-        .may_send_again(once.is_kept())
-        .run(&app.redis)
-        .await?;
-    let micros = reply.micros(0)?;
-    let stored = Stored { micros, head, content: message.content, metadata };
-    let view = stored.view(channel, None, reply.uint(1)?, micros)?;
-    Ok((view, reply.status() == "replayed"))
+    let mut schema = app.schemas.of(channel);
+    for _ in 0..TRIES {
+        let violations = schema.as_ref().map(|s| s.violations(&metadata)).unwrap_or_default();
+        // Also what is known to be wrong is asked for: only the store knows whether this is still the schema, and whether the caller may
+        // learn what it asks for.
+        let checked = schema.as_ref().map_or("", |s| if violations.is_empty() { s.fingerprint() } else { NOT_FIT });
+        let reply = scripts::MESSAGE_POST
+            .on(&slot)
+            .key("idem", &once.name)
+            .arg("head", &packed)
+            .arg("content", &message.content)
+            .arg("metadata", &metadata)
+            .int("floor", app.redis.clock().floor().0)
+            .int("cap", app.settings.max_messages_per_channel)
+            .int("cap_bytes", app.settings.max_bytes_per_channel)
+            .arg("task", if task { "1" } else { "" })
+            .arg("schema", checked)
+            .int("idem_ms", once.ms)
+            .arg("body", &once.body)
+            .may_send_again(once.is_kept())
+            .run(&app.redis)
+            .await?;
+        if reply.status() != "schema_changed" {
+            let micros = reply.micros(0)?;
+            let stored = Stored { micros, head, content: message.content, metadata };
+            let replayed = reply.status() == "replayed";
+            if !replayed {
+                app.tally.posted(&caller.key, stored.content.len() + stored.metadata.len() + ENTRY_BYTES);
+            }
+            return Ok((stored.view(channel, None, reply.uint(1)?, micros)?, replayed));
+        }
+        let now = reply.text(0)?;
+        if !violations.is_empty() && schema.is_some_and(|s| s.fingerprint() == now) {
+            return Err(ApiError::new(Code::MetadataValidationFailed).field("metadata").with("violations", json!(violations)));
+        }
+        schema = Some(app.schemas.learn(channel, &now, &reply.text(1)?)?);
+    }
+    Err(ApiError::new(Code::Overloaded).because("The channel's metadata_schema kept changing; nothing was posted."))
 }

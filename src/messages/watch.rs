@@ -26,9 +26,7 @@ pub async fn receipt(app: &App, caller: &Caller, id: &MessageId, until: Until, w
     // Boxed as in poll.rs.
     let first = Box::pin(read(app, &scripts::MESSAGE_RECEIPT, caller.key.as_str(), id)).await?;
     let Some(deadline) = wait.until.filter(|_| !first.receipt.has_come(until)) else { return Ok(first.receipt) };
-    if !app.can_hold_another() {
-        return Ok(first.receipt);
-    }
+    let Some(_place) = app.waiting.enter(&caller.key) else { return Ok(first.receipt) };
     let _counted = app.metrics.wait_began();
     let began = Instant::now();
     let receipt = Box::pin(hold(app, caller, id, until, first, deadline)).await;

@@ -177,6 +177,14 @@ settings! {
             "Invitations to one channel that were made within 24 hours; revoked ones count too.";
         max_messages_per_channel: u64 = "MAX_MESSAGES_PER_CHANNEL", "1000000", Whole::<u64>::new(1, 100_000_000),
             "Messages kept in a channel, whatever it asks for; one that names no maximum then refuses posts with quota_exceeded.";
+        max_bytes_per_channel: u64 = "MAX_BYTES_PER_CHANNEL", "536870912", Whole::<u64>::new(65_536, 1_099_511_627_776),
+            "Memory that the messages of a channel may take in Redis, in bytes; a ring drops its oldest then, another channel refuses posts with quota_exceeded.";
+        max_bytes_per_key_per_day: u64 = "MAX_BYTES_PER_KEY_PER_DAY", "1073741824" dev "0", Whole::<u64>::or_zero(1_125_899_906_842_624, "no limit"),
+            "Bytes that one key may post in a day (UTC), wherever it posts them; replicas hear of each other's share with a delay of USAGE_FLUSH_SECONDS.";
+        max_leases_per_channel: u64 = "MAX_LEASES_PER_CHANNEL", "100000", Whole::<u64>::new(1, 10_000_000),
+            "Leases of one channel that may run at the same time.";
+        max_redis_bytes: u64 = "MAX_REDIS_BYTES", "0", Whole::<u64>::or_zero(1_125_899_906_842_624, "nine tenths of Redis' own maxmemory, if it has one"),
+            "Memory of a Redis node, in bytes, above which posts and whatever else adds something are answered with storage_full; reading, claiming and acknowledging go on.";
         max_message_bytes: usize = "MAX_MESSAGE_BYTES", "10000", Whole::<usize>::new(1, 1_000_000),
             "Longest content of a message, in bytes of UTF-8.";
     }
@@ -199,6 +207,8 @@ settings! {
             "Longest wait of a request; keep it below the timeouts of clients and proxies.";
         longpoll_max_waiters: usize = "LONGPOLL_MAX_WAITERS", "15000", Whole::<usize>::new(0, 1_000_000),
             "Requests that may wait on one replica; further ones are answered at once.";
+        longpoll_max_waiters_per_key: usize = "LONGPOLL_MAX_WAITERS_PER_KEY", "1000" dev "0", Whole::<usize>::or_zero(1_000_000, "no limit"),
+            "Requests of one key that may wait on one replica; further ones are answered at once.";
     }
     "Operating" {
         admin_token: Option<Secret> = "ADMIN_TOKEN", "", Optional(HeaderSecret),

@@ -6,6 +6,7 @@ pub mod keyspace;
 pub mod pubsub;
 pub mod redis;
 pub mod reply;
+pub mod room;
 pub mod script;
 pub mod scripts;
 pub mod target;

@@ -142,14 +142,28 @@ impl Redis {
     /// # Errors
     /// When Redis cannot be asked.
     pub async fn eviction_policy(&self) -> Result<Option<String>, Failure> {
+        let nodes = self.memory_of_nodes().await?;
+        Ok(nodes.first().and_then(|node| field(node, "maxmemory_policy")).map(str::to_owned))
+    }
+
+    /// Memory of each node in bytes: used, and allowed; 0 if that is not limited.
+    ///
+    /// # Errors
+    /// When Redis cannot be asked.
+    pub async fn memory(&self) -> Result<Vec<(u64, u64)>, Failure> {
+        let number = |node: &str, name| field(node, name).and_then(|n| n.parse().ok()).unwrap_or(0);
+        Ok(self.memory_of_nodes().await?.iter().map(|node| (number(node, "used_memory"), number(node, "maxmemory"))).collect())
+    }
+
+    /// A cluster answers for each node.
+    async fn memory_of_nodes(&self) -> Result<Vec<String>, Failure> {
         let mut command = deadpool_redis::redis::cmd("INFO");
         command.arg("memory");
-        let info = match self.send(&command).await? {
-            Value::Map(nodes) => nodes.into_iter().next().map(|(_, v)| v).unwrap_or(Value::Nil), // a cluster answers for each node
-            one => one,
+        let nodes = match self.send(&command).await? {
+            Value::Map(nodes) => nodes.into_iter().map(|(_, info)| info).collect(),
+            one => vec![one],
         };
-        let text: String = deadpool_redis::redis::from_redis_value(info).unwrap_or_default();
-        Ok(text.lines().find_map(|l| l.strip_prefix("maxmemory_policy:")).map(|p| p.trim().to_owned()))
+        Ok(nodes.into_iter().map(|info| deadpool_redis::redis::from_redis_value(info).unwrap_or_default()).collect())
     }
 
     /// Publishes a hint on a sharded topic.
@@ -188,6 +202,11 @@ impl Redis {
             sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// A field of what INFO answers.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
 struct InFlight<'a>(&'a AtomicUsize);

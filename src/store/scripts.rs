@@ -112,6 +112,7 @@ pieces! {
     "lib/forget",
     "lib/invitation",
     "lib/last",
+    "lib/lease_room",
     "lib/message",
     "lib/minute",
     "lib/number",

@@ -42,6 +42,7 @@ pub(super) const REFUSALS: &[Code] = &[
     Code::InvalidObject,
     Code::ContentTooLarge,
     Code::MetadataTooLarge,
+    Code::MetadataValidationFailed,
     Code::InvalidMentions,
     Code::ActorNotFound,
     Code::ActorForbidden,

@@ -1,14 +1,20 @@
 //! What keys do, and what is done in channels, counted: in the replica's memory, so that a request costs Redis nothing, and added to
 //! counters in Redis every few seconds.
 
+pub mod account;
+pub mod amounts;
+pub mod budget;
 pub mod channel;
+mod held;
 pub mod metrics;
+pub mod quotas;
 mod tally;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use futures::StreamExt;
 
+pub use self::held::HeldCache;
 pub use self::tally::Tally;
 use self::tally::{ChannelCounts, Counts};
 use crate::app::App;
@@ -59,16 +65,27 @@ pub async fn flush(app: &App) {
         .await;
 }
 
-/// Adds these counts to the key's counters; what they are now.
+/// Adds these counts to the key's counters; what they are now. Learns whether the key may post on.
 async fn send(app: &App, key: &KeyId, counts: Counts) -> Result<Counts> {
     let slot = app.keys.key(key);
     let call = scripts::USAGE_ADD.on(&slot).key("usage", key.as_str());
     let call = call.int("requests", counts.requests).int("errors", counts.errors).int("claims", counts.claims).int("acks", counts.acks);
-    let sent = call.run(&app.redis).await;
+    let sent = call.int("bytes", counts.bytes).run(&app.redis).await;
     if sent.as_ref().is_err_and(not_taken) {
         app.tally.keys.add(key, counts);
     }
-    decode(&sent?)
+    let reply = sent?;
+    let now = decode(&reply)?;
+    app.budget.heard(key, now.bytes, reply.micros(5)?, reply.now());
+    Ok(now)
+}
+
+/// The key's counters now. What this replica has counted so far belongs to them.
+///
+/// # Errors
+/// Redis trouble.
+async fn counted(app: &App, key: &KeyId) -> Result<Counts> {
+    send(app, key, app.tally.keys.take(key)).await.map_err(of_a_read)
 }
 
 /// Adds these counts to the channel's counters. Those of a channel that was deleted meanwhile are dropped.
@@ -104,5 +121,5 @@ fn of_a_read(e: ApiError) -> ApiError {
 }
 
 fn decode(reply: &Reply) -> Result<Counts> {
-    Ok(Counts { requests: reply.uint(0)?, errors: reply.uint(1)?, claims: reply.uint(2)?, acks: reply.uint(3)? })
+    Ok(Counts { requests: reply.uint(0)?, errors: reply.uint(1)?, claims: reply.uint(2)?, acks: reply.uint(3)?, bytes: reply.uint(4)? })
 }

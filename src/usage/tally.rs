@@ -24,6 +24,8 @@ pub struct Counts {
     pub claims: u64,
     /// Messages acknowledged.
     pub acks: u64,
+    /// Bytes posted; of the counters in Redis, those of the running day.
+    pub bytes: u64,
 }
 
 impl AddAssign for Counts {
@@ -32,6 +34,7 @@ impl AddAssign for Counts {
         self.errors += more.errors;
         self.claims += more.claims;
         self.acks += more.acks;
+        self.bytes += more.bytes;
     }
 }
 
@@ -82,6 +85,11 @@ impl Tally {
     pub fn acked(&self, key: &KeyId, channel: &ChannelId) {
         self.keys.add(key, Counts { acks: 1, ..Counts::default() });
         self.channels.add(channel, ChannelCounts { acks: 1, ..ChannelCounts::default() });
+    }
+
+    /// The key posted a message of so many bytes.
+    pub fn posted(&self, key: &KeyId, bytes: usize) {
+        self.keys.add(key, Counts { bytes: bytes as u64, ..Counts::default() });
     }
 
     /// A message of the channel was given back.
@@ -144,7 +152,8 @@ mod tests {
         tally.claimed(&key, &channel, 0);
         tally.acked(&key, &channel);
         tally.released(&channel);
-        assert_eq!(tally.keys.take(&key), Counts { requests: 2, errors: 1, claims: 3, acks: 1 });
+        tally.posted(&key, 70);
+        assert_eq!(tally.keys.take(&key), Counts { requests: 2, errors: 1, claims: 3, acks: 1, bytes: 70 });
         assert_eq!(tally.channels.take(&channel), ChannelCounts { claims: 3, acks: 1, releases: 1 });
         assert_eq!((tally.keys.take(&key), tally.channels.take(&channel)), (Counts::default(), ChannelCounts::default()));
         for n in 0..PARTS * OWNERS_OF_A_PART + 5000 {

@@ -8,6 +8,7 @@
 //!   claim waiter ([`Turn`]).
 //! - `flight.rs`: one read for all waiters of a topic ([`Subscribed::shared_read`]).
 //! - `reconcile.rs`: noticing lost subscriptions and putting them back.
+//! - `waiting.rs`: how many requests may be held, in all and of one key.
 //! - `store/pubsub.rs`: the connection below.
 //!
 //! **A wake is a hint without content; the store is the truth.** So the order is subscribe, *then* read, then sleep,
@@ -48,6 +49,7 @@ mod reconcile;
 #[cfg(test)]
 mod tests;
 pub mod topic;
+pub mod waiting;
 
 pub use hub::{FixedEvent, Hub, HubConfig, HubError, Listener, Stats};
 pub use topic::{Subscribed, Turn};

@@ -1,6 +1,7 @@
 //! One file an operation, named like its URL: `api/messages/post.rs`.
 
 mod access_requests;
+mod account;
 mod actors;
 mod admin;
 mod audit;

@@ -53,6 +53,7 @@ async fn keys_and_actors(agent: &Agent, fleet: &Fleet, answers: &mut Answers) {
     answers.keep("adminSetMinting", 200, minting).await;
     operator(agent, fleet, answers).await;
     answers.keep("securityAudit", 200, agent.get("/v1/security/audit")).await;
+    answers.keep("accountUsage", 200, agent.get("/v1/account/usage")).await;
     answers.keep("observabilityMetrics", 200, agent.get("/v1/observability/metrics")).await;
     let fields = json!({ "name": "worker-1", "description": "d", "metadata": { "a": [1] } });
     let actor = answers.keep("createActor", 201, agent.post("/v1/actors", fields.clone())).await;
@@ -75,6 +76,8 @@ async fn operator(agent: &Agent, fleet: &Fleet, answers: &mut Answers) {
     let key = format!("/v1/admin/keys/{}", issued["key_id"].as_str().expect("an id"));
     answers.keep("adminRevokeKey", 200, as_operator(client.delete(&key))).await;
     answers.keep("adminAudit", 200, as_operator(client.get("/v1/admin/audit?limit=3"))).await;
+    answers.keep("adminQuotas", 200, as_operator(client.get(&format!("/v1/admin/quotas?key_id={}", agent.key_id)))).await;
+    answers.keep("adminQuotas", 422, as_operator(client.get("/v1/admin/quotas?key_id=x"))).await;
     answers.keep("adminAudit", 401, client.get("/v1/admin/audit")).await;
 }
 

@@ -26,8 +26,43 @@ pub fn answers(b: &Bench) {
     let refused = b.ask(CLAIM).with("n", n).with("actor", OTHER_ACTOR).run().no("already_claimed");
     assert_eq!(refused.detail("state"), "done");
 
+    let (held, more) = (b.post(), b.post());
+    let leased = |n: u64| b.ask(CLAIM).with("n", n).with("lease_ms", 5000).with("lease_cap", 1);
+    leased(held).run().ok("claimed");
+    assert_eq!(leased(more).run().no("quota_exceeded").wrote_nothing().detail("value#"), "1");
+
     b.at(n + TTL * SECOND);
     b.ask(CLAIM).with("n", n).run().no("message_expired");
+}
+
+#[test]
+fn leases_are_counted_at_each_claim_when_one_has_found_that_they_are_nearly_too_many() {
+    on_both(|b| {
+        b.channel(&[]);
+        let all = b.post_many(6);
+        let many = "for i = 1, ARGV[1] do redis.call('ZADD', KEYS[1], ARGV[2] + 1e9, ARGV[3] .. i) end";
+        let fill = |count: &str, name: &str| b.run::<()>(&["EVAL", many, "1", &b.key("leases"), count, &b.now().to_string(), name]);
+        let out = || b.run::<Option<String>>(&["HGET", &b.key("meta"), "leased_out"]).is_some_and(|out| out == "1");
+        let claim = |n: u64, past: u64| {
+            b.at(b.now().next_multiple_of(32) + past);
+            b.ask(CLAIM).with("n", n).with("lease_ms", 60_000).with("lease_cap", 2001).quietly().run()
+        };
+        fill("1000", "a");
+        claim(all[0], 0).ok("claimed");
+        assert!(!out(), "1001 more may run");
+        fill("2000", "b");
+        claim(all[1], 1).ok("claimed");
+        assert!(!out(), "31 of 32 do not look");
+        claim(all[2], 0).no("quota_exceeded");
+        b.run::<()>(&["ZREMRANGEBYRANK", &b.key("leases"), "1", "1500"]);
+        claim(all[2], 0).ok("claimed");
+        assert!(out());
+        fill("1000", "c");
+        claim(all[3], 1).no("quota_exceeded");
+        b.run::<()>(&["ZREMRANGEBYRANK", &b.key("leases"), "1", "2000"]);
+        claim(all[3], 1).ok("claimed");
+        assert!(!out(), "there is room again");
+    });
 }
 
 #[test]

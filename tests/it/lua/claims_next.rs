@@ -19,6 +19,26 @@ pub fn answers(b: &Bench) {
     assert_eq!((replayed.numbers(1), replayed.texts(2)), (vec![n], claimed.texts(2)));
     b.ask(NEXT).once("r").with("body", "another").run().no("idempotency_key_reused");
     assert_eq!(b.ask(NEXT).run().ok("empty").wrote_nothing().int(0), b.now() + 5 * SECOND, "when to look again");
+    b.post();
+    let full = b.ask(NEXT).with("lease_ms", 5000).with("lease_cap", 1).run().no("quota_exceeded").wrote_nothing();
+    assert_eq!((full.detail("limit"), full.detail("value#")), ("leases_per_channel".to_owned(), "1".to_owned()));
+}
+
+#[test]
+fn no_more_leases_are_given_than_may_run_and_claims_without_one_go_on() {
+    on_both(|b| {
+        b.channel(&[]);
+        let all = b.post_many(6);
+        let next = || b.ask(NEXT).with("max", 10).with("lease_cap", 4).with("lease_ms", 5000);
+        assert_eq!(next().with("max", 3).run().ok("claimed").numbers(1), all[..3]);
+        assert_eq!(next().with("secret", "s2").run().ok("claimed").numbers(1), [all[3]], "one is left to give");
+        next().run().no("quota_exceeded");
+        assert_eq!(next().with("lease_ms", 0).with("max", 1).run().ok("claimed").numbers(1), [all[4]]);
+        b.ask("claims/ack").with("n", all[0]).run().ok("acknowledged");
+        assert_eq!(next().with("secret", "s3").run().ok("claimed").numbers(1), [all[5]], "an ack makes room");
+        b.pass(5 * SECOND);
+        assert_eq!(next().with("secret", "s4").run().ok("claimed").numbers(1).len(), 4, "and so does a lease that ends");
+    });
 }
 
 #[test]

@@ -18,6 +18,16 @@ pub fn answers(b: &Bench) {
     assert_eq!((replayed.int(0), replayed.int(1)), (posted.int(0), TTL * SECOND));
     b.ask(POST).once("r").with("body", "another").run().no("idempotency_key_reused");
     assert_eq!(b.ask(POST).with("cap", 1).run().no("quota_exceeded").detail("value#"), "1");
+    assert_eq!(b.ask(POST).with("cap_bytes", 1).run().no("quota_exceeded").detail("limit"), "bytes_per_channel");
+    set("metadata_schema", "{\"required\":[\"a\"]}");
+    set("schema_rev", "f1");
+    let changed = b.ask(POST).run().ok("schema_changed").wrote_nothing();
+    assert_eq!((changed.text(0), changed.text(1)), ("f1".to_owned(), "{\"required\":[\"a\"]}".to_owned()));
+    b.ask(POST).with("schema", "-").run().ok("schema_changed").wrote_nothing();
+    b.ask(POST).with("schema", "f1").run().ok("posted");
+    b.ask(POST).once("r").run().ok("replayed").wrote_nothing();
+    set("schema_rev", "");
+    b.ask(POST).with("schema", "f1").run().ok("posted");
     set("max_writes_per_minute", "2");
     b.post();
     b.post();
@@ -274,5 +284,52 @@ fn at_the_operators_cap_a_post_first_drops_what_is_gone() {
         assert_eq!(b.log().len(), 2, "one was gone and one not yet");
         b.set("max_messages", "2");
         post().ok("posted");
+    });
+}
+
+#[test]
+fn a_channel_takes_so_many_bytes_and_a_ring_drops_its_oldest_for_more() {
+    on_both(|b| {
+        b.channel(&[]);
+        let post = || b.ask(POST).with("content", "x".repeat(1000)).with("cap_bytes", 65_536).quietly().run();
+        let posted = (0..1000).take_while(|_| post().word == "posted").count();
+        assert!((40..70).contains(&posted), "{posted} kilobytes");
+        assert_eq!((post().no("quota_exceeded").detail("value#"), b.log().len()), ("65536".to_owned(), posted));
+        b.set("max_messages", "1000000");
+        let newest = post().ok("posted").int(0);
+        assert_eq!(b.log().last(), Some(&newest));
+        assert!(b.log().len() < posted, "{} are left", b.log().len());
+        for _ in 0..500 {
+            post().ok("posted");
+        }
+        assert!(b.log().len() < 100, "{} are kept", b.log().len());
+        b.set("max_messages", "");
+        b.at(START + (TTL + RETENTION) * SECOND + 10_000);
+        post().ok("posted");
+    });
+}
+
+#[test]
+fn bytes_are_looked_at_when_a_post_has_found_that_they_are_nearly_too_many() {
+    on_both(|b| {
+        b.channel(&[]);
+        let crowded = || b.run::<Option<String>>(&["HGET", &b.key("meta"), "crowded"]).is_some_and(|c| c == "1");
+        let post = |past: u64| {
+            let floor = b.now().next_multiple_of(32) + past;
+            let ask = b.ask(POST).with("content", "x".repeat(100_000)).with("cap", 5000).with("cap_bytes", 2_000_000).with("floor", floor);
+            let answer = ask.quietly().run();
+            b.pass(32);
+            answer
+        };
+        for _ in 0..25 {
+            post(1).ok("posted");
+        }
+        assert!(!crowded(), "31 of 32 do not look");
+        post(0).ok("posted");
+        assert!(crowded());
+        assert_eq!(post(1).no("quota_exceeded").detail("limit"), "bytes_per_channel");
+        b.run::<()>(&["XTRIM", &b.key("log"), "MAXLEN", "5"]);
+        post(0).ok("posted");
+        assert!(!crowded());
     });
 }

@@ -1,6 +1,6 @@
 //! lua/usage/*.lua
 
-use crate::support::script::{Bench, CHANNEL, OTHER_ACTOR, OWNER, STRANGER, on_both};
+use crate::support::script::{Bench, CHANNEL, OTHER_ACTOR, OWNER, SECOND, STRANGER, on_both};
 
 pub fn answers_add(b: &Bench) {
     let add = |counts: [u64; 4]| {
@@ -17,11 +17,21 @@ pub fn answers_add(b: &Bench) {
     let (same, said) = add([0; 4]);
     said.wrote_nothing();
     assert_eq!(same, [6, 1, 2, 3]);
+    let posted = |bytes: u64| {
+        let said = b.ask("usage/add").with("bytes", bytes).run().ok("counted");
+        (said.int(4), said.int(5))
+    };
+    let day = 86_400 * SECOND;
+    let ends = (b.now() / day + 1) * day;
+    assert_eq!((posted(700), posted(300), posted(0)), ((700, ends), (1000, ends), (1000, ends)));
+    b.at(ends);
+    assert_eq!((posted(0), posted(5)), ((0, ends + day), (5, ends + day)), "each day begins anew");
 }
 
 pub fn answers_overview(b: &Bench) {
     let overview = |most: u64| {
         let said = b.ask("usage/overview").with("most", most).run().ok("overview").wrote_nothing();
+        assert_eq!(said.int(4), 0);
         (said.int(0), said.int(1), said.texts(2))
     };
     assert_eq!(overview(200), (0, 0, vec![]));
@@ -29,6 +39,11 @@ pub fn answers_overview(b: &Bench) {
     b.ask("channels/name_take").with("name", "tasks").run().ok("taken");
     b.ask("sessions/create").run().ok("created");
     assert_eq!(overview(200), (1, 1, vec![CHANNEL.to_owned()]));
+    b.run::<()>(&["SET", &b.key_of_owner(&format!("window:{OWNER}")), "7", "PX", "60000"]);
+    b.ask("actors/register").run().ok("created");
+    let said = b.ask("usage/overview").with("most", 200).run().ok("overview");
+    assert_eq!((said.int(3), said.int(4)), (1, 7));
+    b.run::<()>(&["DEL", &b.key_of_owner(&format!("window:{OWNER}"))]);
     b.pass(86_400 * crate::support::script::SECOND);
     assert_eq!(overview(200).1, 0, "a session that has ended is not active");
 }
@@ -48,6 +63,12 @@ pub fn answers_channel(b: &Bench) {
     b.claim(first, 5000);
     b.ask("claims/release").with("n", first).run().ok("released");
     assert_eq!(counts(b), (2, 1), "claimed at least once");
+    b.claim(first, 5000);
+    b.ask("channels/alias_add").run().ok("added");
+    b.ask("access_requests/request").with("key", STRANGER).run().ok("pending");
+    let said = b.ask("usage/channel").run().ok("holds");
+    assert!(said.int(2) > 100, "{} bytes", said.int(2));
+    assert_eq!([3, 4, 5, 6, 7].map(|i| said.int(i)), [1, 1, 1, 0, 1]);
 }
 
 #[test]

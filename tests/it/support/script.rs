@@ -54,7 +54,7 @@ for _, k in ipairs(KEYS) do declared[k] = true end
 local function checked(how) return function(command, ...)
   local given = { ... }
   local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
-  local first = command == 'XINFO' and 2 or 1
+  local first = (command == 'XINFO' or command == 'MEMORY') and 2 or 1
   for i = first, several and #given or first do
     -- The topic of one message of the channel: the channel's, and its number.
     local name = command == 'SPUBLISH' and string.gsub(given[i], ':%d+$', '') or given[i]
@@ -285,7 +285,7 @@ fn default_of(script: &str, arg: &str) -> String {
         "keep" => "5",
         "keep_ms" | "life_ms" => "60000",
         "rev" => "1",
-        "requests" | "errors" | "claims" | "acks" | "releases" => "0",
+        "requests" | "errors" | "claims" | "acks" | "bytes" | "releases" => "0",
         "result" => "what came out",
         "secret" => "s1",
         "digest" => "d1",
@@ -293,11 +293,13 @@ fn default_of(script: &str, arg: &str) -> String {
         "alias" => "nick",
         "max" | "attempt" => "1",
         "cap" | "most" => "1000",
+        "lease_cap" => "100000",
+        "cap_bytes" => "536870912",
         "limit" => "50",
         "window_ms" => "60000",
         "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
-        "task" | "metadata" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed"
-        | "gone" => "",
+        "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members"
+        | "reason" | "freed" | "gone" => "",
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
     }
     .to_owned()

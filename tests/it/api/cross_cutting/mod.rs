@@ -5,6 +5,7 @@ mod bad_fields;
 mod bad_heads;
 mod bad_paths;
 mod base_url;
+mod full_store;
 mod headers;
 mod logs;
 mod metrics;

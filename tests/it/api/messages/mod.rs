@@ -1,5 +1,6 @@
 //! `/v1/channels/{id}/messages`, `…/history`, `/v1/messages/{id}`
 
+mod controls;
 mod expiry;
 mod history;
 mod list;
@@ -8,3 +9,4 @@ mod post;
 mod post_limits;
 mod receipt;
 mod retract;
+mod schema;

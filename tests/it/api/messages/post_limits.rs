@@ -1,9 +1,12 @@
 //! Sizes, rates, rings and quotas of posting.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::fleet::Fleet;
+use crate::support::wait::eventually;
 
 fn contents(page: &Value) -> Vec<&str> {
     page["data"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect()
@@ -97,5 +100,51 @@ async fn a_channel_takes_so_many_writes_a_minute_over_all_replicas() {
     owner.list(&id, "").await.ok(200);
     owner.patch(&format!("/v1/channels/{id}"), json!({ "max_writes_per_minute": null })).await.ok(200);
     poster.post_message(&id, "no limit any more").await;
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn a_channel_takes_so_many_bytes_and_says_so() {
+    let fleet = Fleet::builder().env("BACKCHANNEL_MAX_BYTES_PER_CHANNEL", "65536").start().await;
+    let poster = fleet.agent("poster").await;
+    let id = poster.channel("broadcast").await;
+    let long = json!({ "content": "x".repeat(9000) });
+    let replies = join_all((0..16).map(|i| poster.post_to(&id, long.clone()).on(i % 2).into_future())).await;
+    let taken = replies.iter().filter(|r| r.status == 201).count();
+    assert!((5..=9).contains(&taken), "{taken} of 9 KB in 64 KB");
+    let full = poster.post_to(&id, long.clone()).await.refused(409, "quota_exceeded");
+    assert_eq!((&full["limit"], &full["value"]), (&json!("bytes_per_channel"), &json!(65_536)));
+    // A ring makes room instead.
+    poster.patch(&format!("/v1/channels/{id}"), json!({ "max_messages": 1000 })).await.ok(200);
+    for _ in 0..20 {
+        poster.post_to(&id, long.clone()).await.ok(201);
+    }
+    assert!(poster.list(&id, "limit=100").await.ok(200)["data"].as_array().unwrap().len() <= taken + 1);
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn a_key_posts_so_many_bytes_a_day_on_all_replicas_and_goes_on_with_all_else() {
+    let fleet = Fleet::builder()
+        .env("BACKCHANNEL_MAX_BYTES_PER_KEY_PER_DAY", "50000")
+        .env("BACKCHANNEL_USAGE_FLUSH_SECONDS", "1")
+        .env("BACKCHANNEL_RATE_LIMIT", "0")
+        .start()
+        .await;
+    let (greedy, other) = (fleet.agent("greedy").await, fleet.agent("other").await);
+    let id = other.channel("claimable").await;
+    for replica in 0..2 {
+        eventually("the key has posted enough", Duration::from_secs(20), || async {
+            greedy.on(replica).post_to(&id, json!({ "content": "x".repeat(9000) })).await.status == 409
+        })
+        .await;
+        let refusal =
+            greedy.on(replica).post("/v1/tasks/post", json!({ "channel": id, "content": "x" })).await.refused(409, "quota_exceeded");
+        assert_eq!((&refusal["limit"], &refusal["value"]), (&json!("bytes_per_key_per_day"), &json!(50_000)));
+        assert!(refusal["resets_at"].as_str().unwrap().ends_with("T00:00:00.000000Z"));
+        other.on(replica).post_message(&id, "others post on").await;
+        assert_eq!(greedy.on(replica).claim_next(&id, json!({ "lease_seconds": 60 })).await.ok(200)["attempt"], 1);
+    }
+    assert!(greedy.get("/v1/account/usage").await.ok(200)["used"]["bytes_per_key_per_day"].as_u64().unwrap() > 50_000);
     fleet.finish().await;
 }

@@ -88,3 +88,28 @@ async fn who_finds_all_places_taken_is_answered_at_once() {
     assert_eq!(contents(&answer(reader).await.ok(200)), ["one more"]);
     fleet.finish().await;
 }
+
+#[tokio::test]
+async fn one_key_cannot_take_all_places() {
+    let fleet = Fleet::builder().env("BACKCHANNEL_LONGPOLL_MAX_WAITERS_PER_KEY", "2").start().await;
+    let (greedy, agent) = (fleet.agent("greedy").await, fleet.agent("agent").await);
+    let channel = agent.channel("claimable").await;
+    let first = held(greedy.on(0).list(&channel, "wait=25"));
+    let second = held(greedy.on(0).claim_next(&channel, json!({ "wait": 25 })));
+    waiters(&fleet, &[2, 0]).await;
+    assert_eq!(greedy.on(0).list(&channel, "wait=25").within(SOON).await.ok(200)["data"], json!([]));
+    assert!(greedy.on(0).claim_next(&channel, json!({ "wait": 25 })).within(SOON).await.ok(200)["claimed"].is_null());
+    assert_eq!(greedy.on(0).get("/v1/account/usage").await.ok(200)["used"]["waiters_per_key"], 2);
+    let third = held(agent.on(0).list(&channel, "wait=25"));
+    waiters(&fleet, &[3, 0]).await;
+    agent.post_message(&channel, "a task").await;
+    assert_eq!(answer(second).await.ok(200)["claimed"]["content"], "a task");
+    for reader in [first, third] {
+        assert_eq!(contents(&answer(reader).await.ok(200)), ["a task"]);
+    }
+    let again = held(greedy.on(0).claim_next(&channel, json!({ "wait": 25 })));
+    waiters(&fleet, &[1, 0]).await;
+    agent.post_message(&channel, "one more").await;
+    assert_eq!(answer(again).await.ok(200)["claimed"]["content"], "one more");
+    fleet.finish().await;
+}
