@@ -47,9 +47,9 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     documents::began();
     let target = settings.redis_url.clone();
     let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout)?;
-    // More topics than waiters: those that were left linger, and must not take the places of who waits now.
+    // More topics than waiters: who waits for a receipt has two, those that were left linger, and must not take the places of who waits now.
     let room = HubConfig::default();
-    let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(2));
+    let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(4));
     let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics, ..room })?;
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
