@@ -51,11 +51,11 @@ async fn hold(app: &App, caller: &Caller, id: &MessageId, until: Until, first: S
             // Who may read has changed since this waiter was checked: it asks for itself.
             let own = Box::pin(read(app, &scripts::MESSAGE_RECEIPT, caller.key.as_str(), id)).await?;
             if ended || own.receipt.has_come(until) {
-                return Ok(own.receipt);
+                return Ok(last(&message, own.receipt));
             }
             rev = own.rev;
         } else if ended || shared.receipt.has_come(until) {
-            return Ok(shared.receipt.clone());
+            return Ok(last(&message, shared.receipt.clone()));
         }
         let expires_in = Duration::from_micros(shared.expires.0.saturating_sub(shared.now.0)) + Duration::from_millis(1);
         tokio::select! {
@@ -67,6 +67,14 @@ async fn hold(app: &App, caller: &Caller, id: &MessageId, until: Until, first: S
             () = sleep_until(deadline) => ended = true,
         }
     }
+}
+
+/// Nobody waits again for what is done.
+fn last(place: &Subscribed, receipt: Receipt) -> Receipt {
+    if receipt.has_come(Until::Done) {
+        place.mark_over();
+    }
+    receipt
 }
 
 /// A place at the channel's topic and one at the message's; none if this replica waits on as many topics as it may.

@@ -223,7 +223,11 @@ impl Hub {
             return;
         }
         topic.flights.forget_finished();
-        topics.rest(&topic.name, self.config.linger);
+        if topic.is_over() {
+            topics.end(&topic.name, self.config.linger);
+        } else {
+            topics.rest(&topic.name, self.config.linger);
+        }
     }
 
     /// Subscribes unless somebody did while we queued for it. Ends with success or by being dropped.

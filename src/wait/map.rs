@@ -48,6 +48,17 @@ impl Topics {
         }
     }
 
+    /// As if the topic had had nobody for `linger` already.
+    pub fn end(&mut self, name: &Arc<str>, linger: Duration) {
+        let Some(place) = self.by_name.get_mut(name) else { return };
+        let now = Instant::now();
+        place.idle_since = now.checked_sub(linger).unwrap_or(now);
+        if !place.queued {
+            place.queued = true;
+            self.idle.push_front((now, name.clone())); // before all that linger
+        }
+    }
+
     /// Takes out those that have had nobody for `linger`.
     pub fn take_due(&mut self, now: Instant, linger: Duration) -> Vec<Arc<Topic>> {
         let mut due = Vec::new();

@@ -46,6 +46,8 @@ pub(super) struct Topic {
     /// Living [`Subscribed`] handles. Changed under the lock of the hub's map only.
     pub handles: AtomicUsize,
     pub flights: Flights,
+    /// Nothing will come on it any more: it is left without lingering.
+    over: AtomicBool,
     /// Callbacks of a topic that is kept for ever.
     listeners: RwLock<Vec<Listener>>,
     seq: AtomicU64,
@@ -71,6 +73,7 @@ impl Topic {
             link: tokio::sync::Mutex::new(()),
             handles: AtomicUsize::new(0),
             flights: Flights::default(),
+            over: AtomicBool::new(false),
             listeners: RwLock::default(),
             seq: AtomicU64::new(0),
             all: AtomicU64::new(0),
@@ -87,6 +90,11 @@ impl Topic {
 
     pub fn is_subscribed(&self) -> bool {
         self.subscribed.load(SeqCst)
+    }
+
+    /// Nobody will ask for it again.
+    pub fn is_over(&self) -> bool {
+        self.over.load(SeqCst)
     }
 
     /// Kept for ever, with or without waiters.
@@ -242,6 +250,11 @@ impl Subscribed {
             }
             woken.await;
         }
+    }
+
+    /// Nothing will come on this topic any more, so it does not linger: it would take the place of one that somebody waits on.
+    pub fn mark_over(&self) {
+        self.topic.over.store(true, SeqCst);
     }
 
     /// Waits for the turn to try a claim. One waiter a wake-up, the longest waiting first; wake-ups while nobody waits

@@ -135,6 +135,25 @@ async fn a_topic_lingers_then_is_left_and_leaves_no_trace() {
     assert_eq!(hub.stats().resubscribed_total, 0, "leaving was not mistaken for a loss");
 }
 
+#[tokio::test]
+async fn a_topic_on_which_nothing_will_come_any_more_does_not_linger() {
+    let redis = Redis::start().await;
+    let hub = Hub::start(HubConfig { linger: Duration::from_secs(60), ..HubConfig::new(redis.url()) }).unwrap();
+    eventually(|| async { hub.stats().connected }).await;
+    sleep(NOT_NOW).await;
+    for n in 0..20 {
+        drop(hub.topic(&format!("lingers-{n}")).await.unwrap());
+        let over = hub.topic(&format!("over-{n}")).await.unwrap();
+        over.mark_over();
+    }
+    let place = hub.topic("over-and-held").await.unwrap();
+    place.mark_over();
+    eventually(|| async { hub.stats().topics == 21 }).await;
+    assert_eq!(hub.stats().resubscribed_total, 0, "leaving was not mistaken for a loss");
+    redis.subscribers("over-and-held", 1).await;
+    hub.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_while_a_topic_is_left_is_subscribed() {
     let redis = Redis::start().await;
