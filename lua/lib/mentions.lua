@@ -7,6 +7,7 @@ for id, name, key, push in string.gmatch(mentions, '([^\31]*)\31([^\31]*)\31([^\
 end
 local inside = restricted and ids[1] and redis.call('HMGET', members, unpack(keys))
 local text = ''
+pushes = {}
 for i, id in ipairs(ids) do
   if not restricted or inside[i] then
     text = text .. id .. '\31' .. names[i] .. '\31'

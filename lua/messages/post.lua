@@ -67,7 +67,8 @@ if length >= cap and not max_messages then
   if redis.call('XLEN', log) >= cap then return refuse('quota_exceeded', 'limit', 'messages_per_channel', 'value#', cap) end
 end
 
-local to, pushes = {}, {}
+local to = {}
+local pushes = to -- one table for both while there is nothing in them
 if mentions ~= '' then
   --- @include lib/mentions
 end

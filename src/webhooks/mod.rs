@@ -92,7 +92,7 @@ pub async fn forget(app: &App, channel: &ChannelId) {
     }
 }
 
-/// Hands over what stands in the channel's outbox, after the request that wrote it was answered.
+/// Takes note that a request has left something in the channel's outbox, after it was answered. Until somebody fetches it there, it stays for 7 days.
 pub async fn hand_over(app: &App, _channel: &ChannelId) {
     app.metrics.outbox_written();
 }
