@@ -19,6 +19,7 @@ use crate::usage::budget::Budget;
 use crate::usage::{self, HeldCache, Tally};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
 use crate::wait::waiting::{Most, Waiting};
+use crate::webhooks::Announced;
 
 /// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
 pub type App = Arc<AppState>;
@@ -31,13 +32,15 @@ pub struct AppState {
     pub hub: Arc<Hub>,
     pub metrics: Metrics,
     pub shutdown: Shutdown,
-    /// What goes on when its request is gone: claims that are given back, events on their way into an audit.
+    /// What goes on when its request is gone: claims that are given back, events on their way into an audit, outboxes handed over.
     pub background: TaskTracker,
     pub key_cache: KeyCache,
     pub actor_cache: ActorCache,
     pub name_cache: NameCache,
     /// What channels ask of metadata.
     pub schemas: SchemaCache,
+    /// Channels that this replica put into the index of outboxes a short while ago.
+    pub announced: Announced,
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
@@ -77,6 +80,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         actor_cache: ActorCache::new(),
         name_cache: NameCache::new(),
         schemas: SchemaCache::new(),
+        announced: Announced::new(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
         budget: Budget::new(max_bytes_per_day),
@@ -89,18 +93,18 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     Ok(app)
 }
 
-/// What replicas publish when channel names were freed.
+/// What replicas publish when names or aliases were freed, or webhooks of actors changed.
 const NAMES_CHANGED: &str = "names";
 
 /// Tells every replica that a key was revoked or narrowed. A lost message costs a second: caches keep nothing longer.
 pub async fn tell_of_changed_key(app: &App, key: &KeyId) {
-    app.key_cache.forget(key.as_str());
+    app.forget_key(key.as_str());
     tell_fleet(app, key.as_str()).await;
 }
 
-/// Tells every replica that names of channels stand for something else now.
+/// Tells every replica that names of channels or aliases stand for something else now, or that an actor's webhook changed.
 pub async fn tell_of_changed_names(app: &App) {
-    app.name_cache.forget_all();
+    app.forget_names();
     tell_fleet(app, NAMES_CHANGED).await;
 }
 
@@ -118,11 +122,11 @@ fn listen_for_changes(app: &App) {
         Arc::new(move |event| {
             let Some(app) = weak.upgrade() else { return };
             match event {
-                FixedEvent::Message(word) if word == NAMES_CHANGED => app.name_cache.forget_all(),
-                FixedEvent::Message(key) => app.key_cache.forget(&key),
+                FixedEvent::Message(word) if word == NAMES_CHANGED => app.forget_names(),
+                FixedEvent::Message(key) => app.forget_key(&key),
                 FixedEvent::Lost => {
                     app.key_cache.forget_all();
-                    app.name_cache.forget_all();
+                    app.forget_names();
                 }
             }
         }),
@@ -130,6 +134,17 @@ fn listen_for_changes(app: &App) {
 }
 
 impl AppState {
+    /// A revoked key takes its actors with it.
+    fn forget_key(&self, key: &str) {
+        self.key_cache.forget(key);
+        self.actor_cache.forget_what_may_change();
+    }
+
+    fn forget_names(&self) {
+        self.name_cache.forget_all();
+        self.actor_cache.forget_what_may_change();
+    }
+
     /// Whether this replica can serve: not leaving, Redis answers, and it does not evict what we keep.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use crate::messages::list::{Ask, Status, read};
 use crate::messages::post::{PostMessage, REFUSALS, post};
 use crate::operation::{Auth, Deprecated, Operation, Scope};
 use crate::store::scripts;
+use crate::webhooks;
 
 pub static TASK_PUBLISH_RESULT: Operation = Operation {
     id: "taskPublishResult",
@@ -167,7 +168,7 @@ async fn label(app: &App, key: &KeyId) -> Result<String> {
 
 async fn join(app: &App, channel: &ChannelId, owner: &KeyId, publisher: &KeyId) -> Result<()> {
     let slot = app.keys.channel(channel);
-    scripts::MEMBER_ADD
+    let reply = scripts::MEMBER_ADD
         .on(&slot)
         .key("idem", "-")
         .arg("key", owner.as_str())
@@ -177,8 +178,11 @@ async fn join(app: &App, channel: &ChannelId, owner: &KeyId, publisher: &KeyId) 
         .arg("body", "")
         .may_send_again(true)
         .run(&app.redis)
-        .await
-        .map(|_| ())
+        .await?;
+    if reply.int(2)? == 1 {
+        webhooks::hand_over_later(app, channel);
+    }
+    Ok(())
 }
 
 /// The metadata that was sent, each field in its own words, and the task's id.

@@ -123,6 +123,8 @@ async fn each_wrong_field_is_refused_with_its_own_code_and_named() {
         ("webhook_url", json!("https://user:pw@example.com"), "invalid_webhook_url"),
         ("webhook_url", json!("nonsense"), "invalid_webhook_url"),
         ("webhook_secret", json!(5), "invalid_string"),
+        ("webhook_secret", json!("s".repeat(513)), "invalid_string"),
+        ("webhook_url", json!(format!("https://example.com/{}", "x".repeat(2048))), "invalid_webhook_url"),
     ];
     for (field, value, code) in wrong {
         let mut body = json!({ "name": "fine", "mode": "claimable" });

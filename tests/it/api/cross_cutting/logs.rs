@@ -24,9 +24,15 @@ async fn neither_secrets_nor_content_are_ever_logged() {
         "webhook_secret": "quokka-webhook-7319", "description": CONTENT,
     }));
     let channel = channel.await;
+    let hook = json!({ "url": "https://hooks.example/quokka-actor-path-7319", "secret": "quokka-actor-secret-7319" });
+    poster.post(&format!("/v1/actors/{}/webhook", poster.label), hook).await.ok(200);
+    poster
+        .post(&format!("/v1/actors/{}/webhook", poster.label), json!({ "url": "ftp://quokka-7319" }))
+        .await
+        .refused(422, "invalid_webhook_url");
     let mut tokens = Vec::new();
     for i in 0..4 {
-        let post = json!({ "content": CONTENT, "metadata": { "k": METADATA }, "actor_label": CONTENT });
+        let post = json!({ "content": CONTENT, "metadata": { "k": METADATA }, "actor_label": CONTENT, "mentions": [CONTENT] });
         let posted = poster.on(i % 2).post_to(&channel, post).once(&format!("{IDEMPOTENCY}-{i}")).await.ok(201);
         let claimed = worker.on(i % 2).claim_next(&channel, json!({ "lease_seconds": 60, "wait": 5 })).once(IDEMPOTENCY).await.ok(200);
         assert_eq!(claimed["claimed"]["channel_id"], channel.as_str());
