@@ -10,6 +10,7 @@ use crate::channels::NameCache;
 use crate::documents;
 use crate::ids::KeyId;
 use crate::observe::Metrics;
+use crate::sandbox;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::store::{Keyspace, Redis, scripts};
@@ -67,6 +68,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     });
     listen_for_changes(&app);
     usage::start(&app);
+    sandbox::start(&app);
     Ok(app)
 }
 

@@ -37,6 +37,12 @@ pub struct Facts {
     pub default_discoverable: bool,
     pub max_channels_per_key: u64,
     pub max_messages_per_channel: u64,
+    /// Whether there is a sandbox.
+    pub sandbox: bool,
+    pub sandbox_ttl: u64,
+    pub sandbox_max_messages: u64,
+    pub sandbox_max_writes_per_minute: u64,
+    pub sandbox_heartbeat: u64,
     /// Whether the operator's operations are on.
     pub admin: bool,
     /// The version of the vendored reference, for its URLs.
@@ -85,6 +91,11 @@ impl Facts {
             default_discoverable: settings.default_discoverable,
             max_channels_per_key: settings.max_channels_per_key,
             max_messages_per_channel: settings.max_messages_per_channel,
+            sandbox: settings.sandbox,
+            sandbox_ttl: settings.sandbox_ttl_s,
+            sandbox_max_messages: settings.sandbox_max_messages,
+            sandbox_max_writes_per_minute: settings.sandbox_max_writes_per_minute,
+            sandbox_heartbeat: settings.sandbox_heartbeat_s,
             admin: settings.admin_token.is_some(),
             swagger_ui: super::playground::VERSION,
             areas: areas(),

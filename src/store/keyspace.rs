@@ -64,6 +64,7 @@ pub static CHANNEL: &[KeyDef] = &[
     key("leases", "leases", "zset", "the channel's deadline", "running leases by their end: an index, the record in `claims` decides"),
     key("retracted", "retracted", "zset", "newest retraction + ttl + retention", "numbers of retracted messages"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
+    key("poster", "poster", "string", "10 s", "of the sandbox: the replica that posts its heartbeats"),
     key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiters; carries nothing but how many to wake"),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),
 ];

@@ -12,6 +12,7 @@ mod races;
 mod readers;
 mod revocation;
 mod round_trips;
+mod sandbox;
 mod stop;
 mod time;
 mod waiting;

@@ -29,6 +29,7 @@ mod messages_post;
 mod messages_retract;
 mod no_channel;
 mod placeholders;
+mod sandbox;
 mod sessions;
 mod tasks;
 mod usage;
@@ -108,6 +109,9 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("messages/list_unclaimed", messages_list_unclaimed::answers),
     ("messages/post", messages_post::answers),
     ("messages/retract", messages_retract::answers),
+    ("sandbox/channel", sandbox::answers_channel),
+    ("sandbox/owner", sandbox::answers_owner),
+    ("sandbox/turn", sandbox::answers_turn),
     ("sessions/create", sessions::answers_create),
     ("sessions/delete", sessions::answers_delete),
     ("sessions/list", sessions::answers_list),

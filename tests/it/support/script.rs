@@ -285,6 +285,8 @@ fn default_of(script: &str, arg: &str) -> String {
         "rev" => "1",
         "requests" | "errors" | "claims" | "acks" => "0",
         "secret" => "s1",
+        "replica" => "one",
+        "ttl_s" | "retention_s" | "writes" => "60",
         "digest" => "d1",
         "body" => "00112233445566778899aabbccddeeff",
         "alias" => "nick",
@@ -292,7 +294,7 @@ fn default_of(script: &str, arg: &str) -> String {
         "cap" | "most" => "1000",
         "limit" => "50",
         "window_ms" => "60000",
-        "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
+        "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" | "quiet_ms" => "0",
         "task" | "metadata" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed"
         | "gone" => "",
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
