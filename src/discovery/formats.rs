@@ -56,7 +56,8 @@ fn of_field(side: Side, body: &str, field: &str) -> Option<Value> {
         (
             _,
             _,
-            "key_id" | "created_by_key_id" | "posted_by_key_id" | "claimed_by_key_id" | "requester_key_id" | "actor_key_id" | "subject_key_id",
+            "key_id" | "created_by_key_id" | "posted_by_key_id" | "claimed_by_key_id" | "requester_key_id" | "actor_key_id"
+            | "subject_key_id",
         ) => id("bck", 26),
         (_, _, "channel_id") => id("ch", 20),
         (Side::Answer, "Channel" | "FoundChannel" | "RelatedChannel", "id") => id("ch", 20),
@@ -81,10 +82,14 @@ fn of_field(side: Side, body: &str, field: &str) -> Option<Value> {
         // Of a channel a null name is none; of the others it means that nothing changes.
         (Side::Request, "UpdateChannel", "name") => json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME }),
         (Side::Request, "CreateActor", "name") => name(128),
-        (Side::Request, "CreateSession" | "PatchSession" | "CreateClaimableSession", "name") => json!({ "maxLength": 200, "pattern": PLAIN }),
+        (Side::Request, "CreateSession" | "PatchSession" | "CreateClaimableSession", "name") => {
+            json!({ "maxLength": 200, "pattern": PLAIN })
+        }
         (Side::Request, _, "actor") => json!({ "maxLength": 128, "pattern": PLAIN }),
         (Side::Request, _, "actor_label") => json!({ "maxLength": 256 }),
-        (Side::Request, "CreateChannel" | "UpdateChannel" | "CreateClaimableSession", "description" | "pinned_message") => json!({ "maxLength": 10_000 }),
+        (Side::Request, "CreateChannel" | "UpdateChannel" | "CreateClaimableSession", "description" | "pinned_message") => {
+            json!({ "maxLength": 10_000 })
+        }
         (Side::Request, _, "alias") => name(200),
         (Side::Request, _, "agent_label") => name(128),
         // A channel of this name is made where there is none.

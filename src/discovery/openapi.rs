@@ -124,7 +124,9 @@ fn responses(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
     let mut all: BTreeMap<String, Value> = BTreeMap::new();
     let (status, body) = operation.success;
     let success = match body {
-        Some(body) => json!({ "description": operation.summary, "headers": headers(status), "content": { "application/json": { "schema": refer(Side::Answer, body, schemas) } } }),
+        Some(body) => {
+            json!({ "description": operation.summary, "headers": headers(status), "content": { "application/json": { "schema": refer(Side::Answer, body, schemas) } } })
+        }
         None => json!({ "description": operation.summary, "headers": headers(status) }),
     };
     if let Some(also) = operation.also {

@@ -17,7 +17,8 @@ pub use poster::start;
 pub const LABEL: &str = "sandbox-heartbeat-bot";
 /// Its global alias, and its owner's name for it.
 pub const ALIAS: &str = "sandbox";
-const DESCRIPTION: &str = "For first tries: every key can read and post here. Everybody sees it, and it is gone soon. A bot posts when nobody does.";
+const DESCRIPTION: &str =
+    "For first tries: every key can read and post here. Everybody sees it, and it is gone soon. A bot posts when nobody does.";
 /// Days that expired messages of the sandbox stay in its history: the least that a channel may have.
 const RETENTION_S: u64 = 86_400;
 

@@ -13,7 +13,10 @@ const LABEL: &str = "sandbox-heartbeat-bot";
 const REPLACED_WITHIN: Duration = Duration::from_secs(20);
 
 fn fleet() -> Builder {
-    Fleet::builder().env("BACKCHANNEL_SANDBOX", "true").env("BACKCHANNEL_ADMIN_TOKEN", "operator").env("BACKCHANNEL_SANDBOX_HEARTBEAT_SECONDS", "1")
+    Fleet::builder()
+        .env("BACKCHANNEL_SANDBOX", "true")
+        .env("BACKCHANNEL_ADMIN_TOKEN", "operator")
+        .env("BACKCHANNEL_SANDBOX_HEARTBEAT_SECONDS", "1")
 }
 
 async fn messages(agent: &Agent) -> Vec<Value> {
@@ -82,7 +85,8 @@ async fn who_speaks_keeps_the_bot_silent_and_a_pause_does_too() {
     }
     assert_eq!(heartbeats(&agent).await.len(), before, "somebody spoke all the time");
 
-    let admin = |verb: &str| fleet.client().post(&format!("/v1/admin/channels/sandbox/{verb}"), json!({})).header("X-Admin-Token", "operator");
+    let admin =
+        |verb: &str| fleet.client().post(&format!("/v1/admin/channels/sandbox/{verb}"), json!({})).header("X-Admin-Token", "operator");
     admin("pause").await.ok(200);
     let paused = heartbeats(&agent).await.len();
     fleet.restart(0).await;

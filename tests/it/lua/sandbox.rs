@@ -7,7 +7,12 @@ fn owner(b: &Bench) -> Ask<'_> {
 }
 
 fn channel(b: &Bench) -> Ask<'_> {
-    b.ask("sandbox/channel").with("name", "sandbox").with("alias", "sandbox").with("ttl_s", 600).with("retention_s", 86_400).with("writes", 60)
+    b.ask("sandbox/channel")
+        .with("name", "sandbox")
+        .with("alias", "sandbox")
+        .with("ttl_s", 600)
+        .with("retention_s", 86_400)
+        .with("writes", 60)
 }
 
 fn turn<'a>(b: &'a Bench, replica: &str) -> Ask<'a> {
