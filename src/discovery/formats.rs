@@ -142,3 +142,16 @@ fn add(field: &mut Map<String, Value>, more: Value) {
     }
     field.extend(more);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_may_be_null_stays_so() {
+        let mut schema = json!({ "properties": { "mode": { "type": ["string", "null"] }, "access": { "type": "string" } } });
+        refine(Side::Request, "UpdateChannel", &mut schema);
+        assert_eq!(schema["properties"]["mode"]["enum"], json!(["claimable", "broadcast", null]));
+        assert_eq!(schema["properties"]["access"]["enum"], json!(["open", "restricted"]));
+    }
+}
