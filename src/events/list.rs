@@ -46,7 +46,6 @@ pub struct Events {
 
 pub async fn handle(State(app): State<App>, caller: Caller, params: Params, query: Query) -> Result<Answer> {
     let name = if query.text("cursor").is_some() { "cursor" } else { "since" };
-    query.time("since", Code::InvalidCursor)?; // nonsense is refused also where the cursor wins
     let (cursor, limit) = (query.time(name, Code::InvalidCursor)?.unwrap_or_default(), query.limit()?);
     let channel = resolve::resolve(&app, &caller, params.text("identifier")?).await?;
     let slot = app.keys.channel(&channel);

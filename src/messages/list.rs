@@ -88,7 +88,6 @@ impl Status {
 impl Ask {
     fn read(query: &Query) -> Result<Self> {
         let name = if query.text("cursor").is_some() { "cursor" } else { "since" };
-        query.time("since", Code::InvalidCursor)?; // nonsense is refused also where the cursor wins
         Ok(Self {
             cursor: query.time(name, Code::InvalidCursor)?.unwrap_or_default(),
             status: Status::read(query.text("status"))?,

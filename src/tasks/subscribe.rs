@@ -8,7 +8,6 @@ use crate::discovery::schema;
 use crate::error::{Code, Result};
 use crate::http::params::parse_time;
 use crate::http::{Answer, Body, Caller, Fields, Once};
-use crate::ids::Micros;
 use crate::messages::MessagePage;
 use crate::messages::list::{Ask, Status};
 use crate::messages::poll::{Wait, poll};
@@ -48,16 +47,13 @@ pub struct Subscribe {
 }
 
 fn read(fields: &Fields) -> Result<Ask> {
-    let time = |name| -> Result<Option<(String, Micros)>> {
-        let Some(text) = fields.text(name)?.filter(|t| !t.is_empty()) else { return Ok(None) };
-        let time = parse_time(&text, name, Code::InvalidCursor)?.unwrap_or_default();
-        Ok(Some((text, time)))
+    let (name, sent) = match fields.text("cursor")?.filter(|c| !c.is_empty()) {
+        Some(cursor) => ("cursor", Some(cursor)),
+        None => ("since", fields.text("since")?.filter(|c| !c.is_empty())),
     };
-    let since = time("since")?; // nonsense is refused also where the cursor wins
-    let (sent, cursor) = time("cursor")?.or(since).unzip();
-    let cursor = cursor.unwrap_or_default();
+    let cursor = sent.as_deref().map_or(Ok(None), |text| parse_time(text, name, Code::InvalidCursor))?.unwrap_or_default();
     let limit = fields.integer("limit", Code::InvalidLimit, 1, 100)?.unwrap_or(50);
-    Ok(Ask { cursor, status: Status::All, before: Micros(0), limit, sent })
+    Ok(Ask { cursor, status: Status::All, before: crate::ids::Micros(0), limit, sent })
 }
 
 pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Result<Answer> {
