@@ -29,7 +29,8 @@ fn name(most: u32) -> Value {
 }
 
 fn id(prefix: &str, len: usize) -> Value {
-    json!({ "pattern": format!("^{prefix}_[a-z2-7]{{{len}}}$") })
+    let example: String = "7h2kq5w3m4n6p2r5t3vx".chars().cycle().take(len).collect();
+    json!({ "pattern": format!("^{prefix}_[a-z2-7]{{{len}}}$"), "example": format!("{prefix}_{example}") })
 }
 
 fn one_of(words: &[&str]) -> Value {
@@ -52,7 +53,7 @@ fn of_field(side: Side, body: &str, field: &str) -> Option<Value> {
             _,
             "created_at" | "updated_at" | "expires_at" | "lease_expires_at" | "claimed_at" | "archived_at" | "occurred_at" | "granted_at"
             | "revoked_at",
-        ) => json!({ "format": "date-time" }),
+        ) => json!({ "format": "date-time", "example": EXAMPLE_TIME }),
         (
             _,
             _,

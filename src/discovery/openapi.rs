@@ -154,13 +154,13 @@ fn responses(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
     json!(all)
 }
 
-/// Headers of an error.
+/// Headers that a caller may need, by status; an error has its `request_id` in the body.
 fn headers(status: u16) -> Value {
-    let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
-    if status == 503 || status == 429 {
-        headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
+    match status {
+        429 | 503 => json!({ "Retry-After": { "$ref": "#/components/headers/RetryAfter" } }),
+        400.. => json!({}),
+        _ => json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } }),
     }
-    headers
 }
 
 /// Puts the schema and those it needs among the components, and answers a reference to it.
