@@ -92,6 +92,7 @@ async fn documents_tell_of_the_sandbox_where_there_is_one_and_of_its_limits() {
         assert!(page.contains(words), "{words}: {page}");
     }
     assert!(text(&fleet.client(), "/docs/protocol.md").await.contains("The channel `sandbox`"));
+    assert!(text(&fleet.client(), "/humans").await.contains("/v1/channels/sandbox/messages"));
     let sandbox = fleet.client().get("/ai-manifest.json").await.ok(200)["capabilities"]["sandbox"].clone();
     let expected =
         json!({ "channel": "sandbox", "ttl_seconds": 1200, "max_messages": 123, "max_writes_per_minute": 77, "heartbeat_seconds": 90 });
