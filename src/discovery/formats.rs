@@ -1,5 +1,5 @@
-//! What a field may hold beyond its type: formats, bounds, the words it is one of. By the field's name, so that the same name means the same in
-//! each body and a new body has it from the start.
+//! What a field may hold beyond its type: formats, bounds, the words it is one of. By the field's name, so that the same name means the
+//! same in each body and a new body has it from the start.
 
 use serde_json::{Map, Value, json};
 
@@ -12,15 +12,32 @@ pub enum Side {
     Answer,
 }
 
-/// No control characters and none that cannot be seen (`names::is_plain`), and one at least that is no blank.
-const NAME: &str = r"^[^\u0000-\u001F\u007F-\u009F\u00AD\u061C\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF]*[^ \u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000\u0000-\u001F\u007F-\u009F\u00AD\u061C\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF][^\u0000-\u001F\u007F-\u009F\u00AD\u061C\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF]*$";
-/// The same without anything that must be there.
-const PLAIN: &str = r"^[^\u0000-\u001F\u007F-\u009F\u00AD\u061C\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF]*$";
-/// RFC 3339 in UTC, or nothing or `0` for the start.
-const TIME_OR_START: &str = r"^(?:0|[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|\+00:00))?$";
-/// Strings are trimmed, so one of blanks is blank.
-const NOT_BLANK: &str = r"[^\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]";
+/// What cannot be seen in a name (`names::is_plain`).
+macro_rules! invisible {
+    () => {
+        r"\u0000-\u001F\u007F-\u009F\u00AD\u061C\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u2069\uFEFF"
+    };
+}
 
+/// What is trimmed off at both ends.
+macro_rules! blanks {
+    () => {
+        r"\t-\r \u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"
+    };
+}
+
+/// Nothing that cannot be seen.
+const PLAIN: &str = concat!("^[^", invisible!(), "]*$");
+/// The same, and one character at least that is no blank.
+const NAME: &str = concat!("^[^", invisible!(), "]*[^", blanks!(), invisible!(), "][^", invisible!(), "]*$");
+/// Strings are trimmed, so one of blanks is blank.
+const NOT_BLANK: &str = concat!("[^", blanks!(), "]");
+/// RFC 3339 in UTC, or nothing or `0` for the start.
+const TIME_OR_START: &str = concat!(
+    "^(?:0|[0-9]{4}-",
+    "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))",
+    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?(?:Z|\+00:00))?$",
+);
 const EXAMPLE_TIME: &str = "2026-11-22T01:27:01.350436Z";
 
 /// A name of at most so many characters.

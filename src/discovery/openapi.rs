@@ -43,7 +43,8 @@ pub fn document(base_url: Option<&str>) -> Value {
             "schemas": schemas,
             "headers": {
                 "RequestId": {
-                    "description": "Names the request in logs; a sane one of yours is kept.", "required": true, "schema": { "type": "string", "minLength": 1 },
+                    "description": "Names the request in logs; a sane one of yours is kept.", "required": true,
+                    "schema": { "type": "string", "minLength": 1 },
                 },
                 "RetryAfter": {
                     "description": "Seconds to wait before the next try.", "required": true, "schema": { "type": "integer", "minimum": 1 },
@@ -98,7 +99,8 @@ fn parameters(operation: &Operation) -> Value {
         list.push(json!({ "name": segment, "in": "path", "required": true, "schema": { "type": "string" } }));
     }
     for p in operation.query {
-        list.push(json!({ "name": p.name, "in": "query", "required": false, "schema": formats::of_parameter(operation, p.name, p.kind), "description": p.about }));
+        let schema = formats::of_parameter(operation, p.name, p.kind);
+        list.push(json!({ "name": p.name, "in": "query", "required": false, "schema": schema, "description": p.about }));
     }
     if operation.auth == Auth::Admin {
         list.push(json!({

@@ -1,7 +1,7 @@
 //! The sandbox: an open broadcast channel that everybody can find, for first tries, with a bot that keeps it from falling silent.
 //!
-//! Its id and that of the key that owns it are always the same ones, so that no replica has to look for them and nobody can have them before.
-//! The key's secret was never made. Label and alias are refused to everybody else while the sandbox is on.
+//! Its id and that of the key that owns it are always the same ones, so that no replica has to look for them and nobody can have them
+//! before. The key's secret was never made. Label and alias are refused to everybody else while the sandbox is on.
 
 mod poster;
 

@@ -90,8 +90,8 @@ impl Poster {
     }
 }
 
-/// Posts the heartbeat that follows the message of this number. A replica that was frozen between its look and this posts none after another
-/// one did.
+/// Posts the heartbeat that follows the message of this number. A replica that was frozen between its look and this posts none after
+/// another one did.
 async fn post_after(app: &App, newest: u64) -> Result<()> {
     let body = json!({ "content": "heartbeat", "actor_label": LABEL, "metadata": { "heartbeat": true } }).to_string();
     let message = PostMessage::read(&Fields::parse(body.as_bytes())?, app)?;
