@@ -26,9 +26,9 @@ macro_rules! blanks {
     };
 }
 
-/// Nothing that cannot be seen.
-const PLAIN: &str = concat!("^[^", invisible!(), "]*$");
-/// The same, and one character at least that is no blank.
+/// Nothing that cannot be seen, but for what is trimmed.
+const PLAIN: &str = concat!("^[", blanks!(), "]*[^", invisible!(), "]*[", blanks!(), "]*$");
+/// Nothing that cannot be seen, and one character at least that is no blank.
 const NAME: &str = concat!("^[^", invisible!(), "]*[^", blanks!(), invisible!(), "][^", invisible!(), "]*$");
 /// Strings are trimmed, so one of blanks is blank.
 const NOT_BLANK: &str = concat!("[^", blanks!(), "]");
