@@ -13,7 +13,9 @@ dev: setup-build setup-redis ## run Backchannel on this machine: one command, no
 	cargo run --locked -- dev
 
 test: setup lint ## everything CI checks: what is missing is installed, then lint, then all tests
+	rm -rf "$${CARGO_TARGET_DIR:-target}/tmp/codes-met"
 	cargo test --locked --workspace
+	cargo test --locked --test it contract::codes::every_code_was_met_by_some_test -- --ignored --exact
 
 bench: setup-build setup-redis ## measure a release build against bare yardsticks on this machine; rewrites docs/performance.md (ten minutes and a quiet machine)
 	cargo build --locked --release --workspace

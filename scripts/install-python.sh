@@ -9,7 +9,7 @@ STAMP=.venv/made-from
 NEEDED=3.10
 
 wanted=$(sha256sum <"$REQUIREMENTS")
-if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import backchannel_sdk, backchannel_mcp' 2>/dev/null; then
+if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import backchannel_sdk, backchannel_mcp, schemathesis' 2>/dev/null; then
   exit 0
 fi
 
@@ -30,6 +30,6 @@ say "making .venv from $REQUIREMENTS (python $present)"
 rm -rf .venv
 python3 -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r "$REQUIREMENTS"
-.venv/bin/python -c 'import backchannel_sdk, backchannel_mcp'
+.venv/bin/python -c 'import backchannel_sdk, backchannel_mcp, schemathesis'
 printf '%s\n' "$wanted" >"$STAMP"
 say ".venv is ready"

@@ -10,6 +10,7 @@ use crate::channels::NameCache;
 use crate::documents;
 use crate::ids::KeyId;
 use crate::observe::Metrics;
+use crate::sandbox;
 use crate::schemas::SchemaCache;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
@@ -90,6 +91,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     listen_for_changes(&app);
     usage::start(&app);
     room::start(&app);
+    sandbox::start(&app);
     Ok(app)
 }
 

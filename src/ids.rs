@@ -85,6 +85,12 @@ impl ChannelId {
         Self(format!("ch_{}", random(CHANNEL_RANDOM)))
     }
 
+    /// The id of a channel that each instance has under this name. No other channel gets it: theirs are random.
+    pub fn well_known(name: &str) -> Self {
+        let hash = base32().encode(&Sha256::digest(format!("well-known channel {name}").as_bytes()));
+        Self(format!("ch_{}", &hash[..CHANNEL_RANDOM]))
+    }
+
     /// None unless the text is exactly a channel id.
     pub fn parse(s: &str) -> Option<Self> {
         s.strip_prefix("ch_").filter(|r| is_word(r, CHANNEL_RANDOM)).map(|_| Self(s.to_owned()))
@@ -218,6 +224,12 @@ impl KeyId {
     /// A new id for a label; another one each time, so a re-minted label inherits nothing.
     pub fn generate(label: &str) -> Self {
         Self(format!("{}{}", KeySlot::of_label(label).as_str(), random(KEY_RANDOM)))
+    }
+
+    /// The id of a key of the service itself, the same one every time. No other key of the label gets it: theirs are random.
+    pub fn well_known(label: &str) -> Self {
+        let hash = base32().encode(&Sha256::digest(format!("well-known key {label}").as_bytes()));
+        Self(format!("{}{}", KeySlot::of_label(label).as_str(), &hash[..KEY_RANDOM]))
     }
 
     /// None unless the text is exactly a key id.

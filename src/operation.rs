@@ -1,5 +1,6 @@
 //! What an operation is: the row that the router, the scopes, the documents and the tests read.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use utoipa::openapi::{RefOr, Schema};
@@ -65,7 +66,7 @@ pub struct Param {
 }
 
 /// A named schema: how documents describe a body.
-pub type Body = fn() -> (&'static str, Vec<(String, RefOr<Schema>)>);
+pub type Body = fn() -> (Cow<'static, str>, Vec<(String, RefOr<Schema>)>);
 
 /// What replaces an operation that is kept for older clients only. Its answers carry `Deprecation`, `Sunset` and `Link` headers, its
 /// description in the documents is marked.

@@ -17,6 +17,7 @@ use crate::http::{Answer, Body, Context, Fields, address};
 use crate::ids::{ActorId, KeyId, KeySlot, PresentedKey};
 use crate::names;
 use crate::operation::{Auth, Operation};
+use crate::sandbox;
 use crate::store::scripts;
 
 pub static ISSUE_KEY: Operation = Operation {
@@ -102,6 +103,9 @@ pub async fn handle(State(app): State<App>, context: Context, request: Request) 
 /// `label_in_use`, `storage_full`, or Redis trouble.
 pub async fn issue(app: &App, label: &str, kind: Kind, from: IpAddr) -> Result<IssuedKey> {
     app.room.check()?;
+    if sandbox::keeps_label(app, label) {
+        return Err(ApiError::new(Code::LabelInUse).field("agent_label"));
+    }
     let id = KeyId::generate(label);
     let (key, kept) = PresentedKey::mint(id.clone());
     let actor = ActorId::generate(&KeySlot::of_label(label));

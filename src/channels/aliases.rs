@@ -12,6 +12,7 @@ use crate::http::{Answer, Body, Caller, Once, Params};
 use crate::ids::{ChannelId, looks_like_an_id};
 use crate::names;
 use crate::operation::{Auth, Operation, Scope};
+use crate::sandbox;
 use crate::store::{Reply, scripts};
 
 /// Most aliases of one channel.
@@ -50,6 +51,9 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     if !names::is_name(&alias, MAX_NAME) || looks_like_an_id(&alias) {
         return Err(ApiError::new(Code::InvalidAlias).field("alias"));
     }
+    if sandbox::keeps_alias(&app, &alias) {
+        return Err(ApiError::new(Code::AliasConflict).field("alias"));
+    }
     // First only whether the caller may, or did already.
     let mut added = add(&app, &caller, &id, "", &once).await?;
     if added.status() != "replayed" {
@@ -76,8 +80,11 @@ pub async fn free(app: &App, alias: &str, id: &ChannelId) -> Result<bool> {
     Ok(reply.int(0)? == 1)
 }
 
-/// Whether the alias was free before.
-async fn take(app: &App, id: &ChannelId, alias: &str) -> Result<bool> {
+/// Binds an alias to a channel; whether it was free before.
+///
+/// # Errors
+/// `alias_conflict`, or Redis trouble.
+pub async fn take(app: &App, id: &ChannelId, alias: &str) -> Result<bool> {
     let slot = app.keys.alias(alias);
     let mut instead_of = String::new();
     for _ in 0..2 {

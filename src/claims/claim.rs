@@ -46,7 +46,7 @@ pub static CLAIM_MESSAGE_WITH_LEASE: Operation = Operation {
     auth: Auth::Key(Some(Scope::MessagesClaim)),
     query: &[],
     request: Some(schema::of::<ClaimWithLease>),
-    success: (200, Some(schema::of::<LeasedClaim>)),
+    success: (200, Some(schema::either::<LeasedClaim, ClaimStatus>)),
     also: None,
     scripts: &[&scripts::CLAIM],
     refusals: &[

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::formats::{self, Side};
 use crate::error::Code;
 use crate::operation::{Auth, Body, Operation};
 use crate::router;
@@ -40,6 +41,15 @@ pub fn document(base_url: Option<&str>) -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "headers": {
+                "RequestId": {
+                    "description": "Names the request in logs; a sane one of yours is kept.", "required": true,
+                    "schema": { "type": "string", "minLength": 1 },
+                },
+                "RetryAfter": {
+                    "description": "Seconds to wait before the next try.", "required": true, "schema": { "type": "integer", "minimum": 1 },
+                },
+            },
             "securitySchemes": {
                 "ApiKeyAuth": { "type": "apiKey", "in": "header", "name": "X-API-Key", "description": "Get one with POST /v1/keys, no signup." },
                 "BearerAuth": { "type": "http", "scheme": "bearer", "description": "The same key as a bearer token." },
@@ -74,7 +84,11 @@ fn describe(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
         entry["deprecated"] = json!(true);
     }
     if let Some(request) = operation.request {
-        entry["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": refer(request, schemas) } } });
+        let schema = refer(Side::Request, request, schemas);
+        // An empty body is {}.
+        let name = schema["$ref"].as_str().and_then(|r| r.rsplit('/').next()).unwrap_or_default();
+        let required = schemas.get(name).is_some_and(|schema| schema["required"].as_array().is_some_and(|fields| !fields.is_empty()));
+        entry["requestBody"] = json!({ "required": required, "content": { "application/json": { "schema": schema } } });
     }
     entry
 }
@@ -85,7 +99,8 @@ fn parameters(operation: &Operation) -> Value {
         list.push(json!({ "name": segment, "in": "path", "required": true, "schema": { "type": "string" } }));
     }
     for p in operation.query {
-        list.push(json!({ "name": p.name, "in": "query", "required": false, "schema": { "type": p.kind }, "description": p.about }));
+        let schema = formats::of_parameter(operation, p.name, p.kind);
+        list.push(json!({ "name": p.name, "in": "query", "required": false, "schema": schema, "description": p.about }));
     }
     if operation.auth == Auth::Admin {
         list.push(json!({
@@ -93,13 +108,15 @@ fn parameters(operation: &Operation) -> Value {
         }));
     }
     if operation.writes() {
-        let about = match operation.auth {
-            Auth::Key(_) => "Repeat a request with the same key and body and it takes effect once: for 24 hours you get the first answer.",
-            _ => "Accepted on every write, but without effect here: only answers to an API key are kept.",
+        let (about, schema) = match operation.auth {
+            Auth::Key(_) => (
+                "Repeat a request with the same key and body and it takes effect once: for 24 hours you get the first answer.",
+                json!({ "type": "string", "maxLength": 255, "pattern": "^[ -~]*$" }),
+            ),
+            _ => ("Accepted on every write, but without effect here: only answers to an API key are kept.", json!({ "type": "string" })),
         };
         list.push(json!({
-            "name": "Idempotency-Key", "in": "header", "required": false, "schema": { "type": "string", "maxLength": 255 },
-            "description": about,
+            "name": "Idempotency-Key", "in": "header", "required": false, "schema": schema, "description": about,
         }));
     }
     Value::Array(list)
@@ -109,8 +126,10 @@ fn responses(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
     let mut all: BTreeMap<String, Value> = BTreeMap::new();
     let (status, body) = operation.success;
     let success = match body {
-        Some(body) => json!({ "description": operation.summary, "content": { "application/json": { "schema": refer(body, schemas) } } }),
-        None => json!({ "description": operation.summary }),
+        Some(body) => {
+            json!({ "description": operation.summary, "headers": headers(status), "content": { "application/json": { "schema": refer(Side::Answer, body, schemas) } } })
+        }
+        None => json!({ "description": operation.summary, "headers": headers(status) }),
     };
     if let Some(also) = operation.also {
         all.insert(also.to_string(), success.clone());
@@ -125,19 +144,36 @@ fn responses(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
         let about: Vec<String> = codes.iter().map(|c| format!("`{}`: {}", c.spec().word, c.spec().meaning)).collect();
         let error = json!({
             "description": about.join(" "),
-            "x-error-codes": words,
-            "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } },
+            "x-error-codes": words.clone(),
+            "headers": headers(status),
+            // The same form everywhere, with the words that this operation gives under this status.
+            "content": { "application/json": {
+                "schema": { "$ref": "#/components/schemas/Error", "properties": { "error": { "enum": words } } },
+            } },
         });
         all.entry(status.to_string()).or_insert(error);
     }
     json!(all)
 }
 
+/// Headers that a caller may need, by status; an error has its `request_id` in the body.
+fn headers(status: u16) -> Value {
+    match status {
+        429 | 503 => json!({ "Retry-After": { "$ref": "#/components/headers/RetryAfter" } }),
+        400.. => json!({}),
+        _ => json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } }),
+    }
+}
+
 /// Puts the schema and those it needs among the components, and answers a reference to it.
-fn refer(body: Body, schemas: &mut Map<String, Value>) -> Value {
+fn refer(side: Side, body: Body, schemas: &mut Map<String, Value>) -> Value {
     let (name, all) = body();
     for (name, schema) in all {
-        schemas.entry(name).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
+        if !schemas.contains_key(&name) {
+            let mut schema = serde_json::to_value(schema).unwrap_or_default();
+            formats::refine(side, &name, &mut schema);
+            schemas.insert(name, schema);
+        }
     }
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
@@ -152,9 +188,9 @@ fn error_schema() -> Value {
             "message": { "type": "string", "description": "What happened." },
             "suggestion": { "type": "string", "description": "Your next step." },
             "request_id": { "type": "string" },
-            "documentation_url": { "type": "string" },
+            "documentation_url": { "type": "string", "format": "uri", "description": "The section of /docs/errors.md about this error." },
             "field": { "type": "string", "description": "The field or parameter that is wrong." },
-            "retry_after": { "type": "integer", "description": "Seconds; the same as the Retry-After header." },
+            "retry_after": { "type": "integer", "minimum": 1, "description": "Seconds; the same as the Retry-After header." },
         },
     })
 }

@@ -41,6 +41,12 @@ pub struct Facts {
     /// Bytes that a key may post in a day; 0: no limit.
     pub max_bytes_per_day: u64,
     pub max_leases_per_channel: u64,
+    /// Whether there is a sandbox.
+    pub sandbox: bool,
+    pub sandbox_ttl: u64,
+    pub sandbox_max_messages: u64,
+    pub sandbox_max_writes_per_minute: u64,
+    pub sandbox_heartbeat: u64,
     /// Whether the operator's operations are on.
     pub admin: bool,
     /// The version of the vendored reference, for its URLs.
@@ -92,6 +98,11 @@ impl Facts {
             max_bytes_per_channel: settings.max_bytes_per_channel,
             max_bytes_per_day: settings.max_bytes_per_key_per_day,
             max_leases_per_channel: settings.max_leases_per_channel,
+            sandbox: settings.sandbox,
+            sandbox_ttl: settings.sandbox_ttl_s,
+            sandbox_max_messages: settings.sandbox_max_messages,
+            sandbox_max_writes_per_minute: settings.sandbox_max_writes_per_minute,
+            sandbox_heartbeat: settings.sandbox_heartbeat_s,
             admin: settings.admin_token.is_some(),
             swagger_ui: super::playground::VERSION,
             areas: areas(),

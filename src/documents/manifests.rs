@@ -10,6 +10,7 @@ use super::{Cached, Facts, Kind};
 use crate::app::App;
 use crate::discovery::openapi;
 use crate::http::Context;
+use crate::sandbox;
 
 /// One sentence on what this is, for machines that choose among services.
 const WHAT: &str = "The message bus that AI agents use to hand work to each other: a task on a claimable channel goes to exactly one agent, \
@@ -74,6 +75,7 @@ fn manifest(facts: &Facts) -> Value {
             "restricted_channels": true,
             "scoped_keys": true,
             "history": true,
+            "sandbox": sandbox(facts),
             "operations": facts.areas.iter().flat_map(|area| &area.operations).map(|line| line.id).collect::<Vec<_>>(),
         },
         "claim_guarantees": {
@@ -83,6 +85,20 @@ fn manifest(facts: &Facts) -> Value {
             "scope": "the whole fleet",
         },
         "limits": limits(facts),
+    })
+}
+
+/// The channel for first tries; null where there is none.
+fn sandbox(facts: &Facts) -> Value {
+    if !facts.sandbox {
+        return Value::Null;
+    }
+    json!({
+        "channel": sandbox::ALIAS,
+        "ttl_seconds": facts.sandbox_ttl,
+        "max_messages": facts.sandbox_max_messages,
+        "max_writes_per_minute": facts.sandbox_max_writes_per_minute,
+        "heartbeat_seconds": facts.sandbox_heartbeat,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Who asks: taken as a parameter by every handler, so that none can forget to ask.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -8,11 +9,12 @@ use http::{HeaderMap, HeaderValue, Method};
 use subtle::ConstantTimeEq;
 
 use super::{Context, once};
+use crate::actors::Actor;
 use crate::api_keys::admit::{self, Admitted};
 use crate::api_keys::cache;
 use crate::app::App;
 use crate::error::{ApiError, Code, Result};
-use crate::ids::{KeyId, PresentedKey};
+use crate::ids::{ActorId, KeyId, Micros, PresentedKey};
 use crate::operation::{Auth, Scope};
 use crate::settings::Secret;
 
@@ -64,6 +66,23 @@ impl FromRequestParts<App> for Caller {
 }
 
 impl Caller {
+    /// The service itself as one of its own keys, without a request: nothing was asked and nothing is counted.
+    pub fn of_service(key: KeyId, label: &str) -> Self {
+        let actor = Actor { id: ActorId::generate(&key.slot()), name: label.to_owned() };
+        let (_, presented) = PresentedKey::mint(key.clone());
+        let admitted = Admitted { label: label.to_owned(), scopes: None, actor, created: Micros::default(), asked_at: Instant::now() };
+        Self {
+            key,
+            admitted: Arc::new(admitted),
+            method: Method::POST,
+            path: String::new(),
+            idempotency_key: None,
+            presented,
+            scope: None,
+            checked_at: 0,
+        }
+    }
+
     /// Asks for a further scope, where an operation does more than its name says.
     ///
     /// # Errors

@@ -117,8 +117,8 @@ impl Fields {
     /// The given code when it is something else, with `min` and `max`.
     pub fn integer(&self, name: &str, code: Code, min: u64, max: u64) -> Result<Option<u64>> {
         let Some(raw) = self.raw(name) else { return Ok(None) };
-        match serde_json::from_str::<u64>(raw) {
-            Ok(n) if (min..=max).contains(&n) => Ok(Some(n)),
+        match whole(raw) {
+            Some(n) if (min..=max).contains(&n) => Ok(Some(n)),
             _ => Err(wrong(code, name, &format!("must be an integer from {min} to {max}, was {}", shorten(raw)))
                 .with("min", min)
                 .with("max", max)),
@@ -149,6 +149,18 @@ impl Fields {
             Err(_) => Err(wrong(code, name, "must be a list of strings")),
         }
     }
+}
+
+/// A whole number, also where it is written as `9.0`: in JSON that is one.
+fn whole(raw: &str) -> Option<u64> {
+    /// Beyond it not every whole number has a floating point one of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Ok(n) = serde_json::from_str(raw) {
+        return Some(n);
+    }
+    let n = serde_json::from_str::<f64>(raw).ok().filter(|n| n.fract() == 0.0 && (0.0..EXACT).contains(n))?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, not negative, below 2^53")]
+    Some(n as u64)
 }
 
 /// An error about one field, in a full sentence.
@@ -214,7 +226,7 @@ mod tests {
     #[test]
     fn each_wrong_type_names_its_field() {
         let f =
-            Fields::parse(br#"{"s": 1, "blank": "  ", "o": [], "n": 1.5, "t": [1], "half": "\ud800", "oh": {"a": "\ud800"}, "far": {"a": [1e999]}, "nul": null}"#)
+            Fields::parse(br#"{"s": 1, "blank": "  ", "o": [], "n": 1.5, "whole": 2.0, "below": -1.0, "t": [1], "half": "\ud800", "oh": {"a": "\ud800"}, "far": {"a": [1e999]}, "nul": null}"#)
                 .expect("parses");
         assert_eq!(code(f.text("s")), "invalid_string");
         assert_eq!(code(f.required_text("blank")), "invalid_string");
@@ -226,6 +238,8 @@ mod tests {
         assert_eq!(code(f.object("far")), "invalid_object");
         assert_eq!(code(f.object("nul")), "ok");
         assert_eq!(code(f.integer("n", Code::InvalidLimit, 1, 2)), "invalid_limit");
+        assert_eq!(f.integer("whole", Code::InvalidLimit, 1, 2).ok(), Some(Some(2)), "JSON has one kind of number");
+        assert_eq!(code(f.integer("below", Code::InvalidLimit, 0, 2)), "invalid_limit");
         assert_eq!(code(f.texts("t", Code::InvalidMentions, 2)), "invalid_mentions");
     }
 }

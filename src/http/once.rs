@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: which earlier request a write may be the retry of. The record itself is kept by the scripts.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
 use sha2::{Digest, Sha256};
@@ -72,6 +73,12 @@ impl Once {
     /// Of the same request, but only to pin which channel it goes to: the record of its effect is kept elsewhere.
     pub fn pin_only(&self) -> Self {
         Self { name: format!("{}:channel", self.name), ..self.clone() }
+    }
+
+    /// Of something that the service itself does: under this name it takes effect once in that time.
+    pub fn of_service(name: &str, life: Duration) -> Self {
+        let ms = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
+        Self { name: format!("service:{name}"), body: short_hash(&[]), ms, kind: Kind::None }
     }
 
     /// Nothing is kept: doing it again is doing it twice, or harmless.

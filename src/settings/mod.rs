@@ -200,6 +200,18 @@ settings! {
         auto_idempotency_s: u64 = "AUTO_IDEMPOTENCY_SECONDS", "0", Whole::<u64>::or_zero(86_400, "off"),
             "Seconds for which an identical write without an Idempotency-Key is taken for a retry.";
     }
+    "Sandbox" {
+        sandbox: bool = "SANDBOX", "false" dev "true", Switch,
+            "Whether there is the channel `sandbox`: broadcast, open to every key, with a bot that posts when nobody does.";
+        sandbox_ttl_s: u64 = "SANDBOX_TTL_SECONDS", "600", Whole::<u64>::new(1, 2_592_000),
+            "Life of a message in the sandbox, in seconds.";
+        sandbox_max_messages: u64 = "SANDBOX_MAX_MESSAGES", "200", Whole::<u64>::new(1, 1_000_000),
+            "Messages kept in the sandbox; the oldest make room.";
+        sandbox_max_writes_per_minute: u64 = "SANDBOX_MAX_WRITES_PER_MINUTE", "60", Whole::<u64>::new(1, 1_000_000),
+            "Messages that the sandbox takes in a minute.";
+        sandbox_heartbeat_s: u64 = "SANDBOX_HEARTBEAT_SECONDS", "60", Whole::<u64>::new(1, 86_400),
+            "Seconds without a message after which the bot posts one.";
+    }
     "Waiting" {
         longpoll_enabled: bool = "LONGPOLL_ENABLED", "true", Switch,
             "Whether a request may wait for messages; if not, it is answered at once.";

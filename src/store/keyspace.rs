@@ -77,6 +77,7 @@ pub static CHANNEL: &[KeyDef] = &[
         "what is to be pushed to webhooks and was not handed over yet: event, message, mentioned actor, member",
     ),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
+    key("poster", "poster", "string", "10 s", "of the sandbox: the replica that posts its heartbeats"),
     key(
         "wake",
         "wake",

@@ -58,7 +58,7 @@ pub struct ClaimTask {
     #[schema(minimum = 1, maximum = 3600)]
     pub lease_seconds: Option<u64>,
     /// Seconds to wait for a message, fractions allowed; the server caps it.
-    #[schema(minimum = 0, maximum = 50)]
+    #[schema(minimum = 0)]
     pub wait: Option<f64>,
     /// At most this many.
     #[schema(default = 1, minimum = 1, maximum = 10)]

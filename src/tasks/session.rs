@@ -26,7 +26,7 @@ pub static TASK_CREATE_CLAIMABLE_SESSION: Operation = Operation {
     deprecated: Some(Deprecated { successor: "/v1/channels" }),
     auth: Auth::Key(Some(Scope::ChannelsWrite)),
     query: &[],
-    request: Some(schema::of::<CreateSession>),
+    request: Some(schema::of::<CreateClaimableSession>),
     success: (201, Some(schema::of::<ClaimableSession>)),
     also: None,
     scripts: &[&scripts::CHANNEL_NAME_TAKE, &scripts::CHANNEL_CREATE, &scripts::INVITATION_CREATE],
@@ -35,7 +35,7 @@ pub static TASK_CREATE_CLAIMABLE_SESSION: Operation = Operation {
 
 /// What to send.
 #[derive(ToSchema)]
-pub struct CreateSession {
+pub struct CreateClaimableSession {
     /// `session-` and random characters, if absent.
     #[schema(example = "research-handoff", max_length = 200)]
     pub name: Option<String>,
@@ -49,7 +49,7 @@ pub struct ClaimableSession {
     invitation: InvitationView,
 }
 
-impl CreateSession {
+impl CreateClaimableSession {
     fn read(fields: &Fields, app: &App) -> Result<New> {
         let name = match fields.text("name")?.filter(|name| !name.is_empty()) {
             Some(name) => settings::checked_name(name)?,
@@ -63,7 +63,7 @@ impl CreateSession {
 pub async fn handle(State(app): State<App>, context: Context, caller: Caller, body: Body) -> Result<Answer> {
     caller.require(Scope::ChannelsManage)?; // this invites
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
-    let new = CreateSession::read(&body.fields, &app)?;
+    let new = CreateClaimableSession::read(&body.fields, &app)?;
     let made = create::create(&app, &caller, &new, &once.pin_only()).await?;
     let (invitation, replayed) = invitations::create::create(&app, &caller, &made.id, &once, context.base_url()).await?;
     let channel = read::record(&app, &caller, &made.id).await?.view(caller.key.as_str())?;

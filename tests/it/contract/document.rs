@@ -1,6 +1,6 @@
 //! The OpenAPI document hangs together, and has what the protocol page asks of it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use backchannel::discovery::openapi::document_json;
 use backchannel::router::operations;
@@ -71,4 +71,39 @@ fn what_is_kept_for_older_clients_only_is_marked_and_nothing_else() {
     let marked = |(_, o): &(String, &Value)| o["deprecated"] == true;
     let marked: HashSet<&str> = each(&document).iter().filter(|o| marked(o)).filter_map(|(_, o)| o["operationId"].as_str()).collect();
     assert_eq!(marked, operations().iter().filter(|o| o.deprecated.is_some()).map(|o| o.id).collect());
+}
+
+#[test]
+fn a_schema_stands_for_one_body_only() {
+    let mut known: BTreeMap<String, Value> = BTreeMap::new();
+    for body in operations().iter().flat_map(|o| [o.request, o.success.1]).flatten() {
+        for (name, schema) in body().1 {
+            let schema = serde_json::to_value(schema).expect("JSON");
+            let first = known.entry(name.clone()).or_insert_with(|| schema.clone());
+            assert_eq!(*first, schema, "two types are called {name}: the document has one of them");
+        }
+    }
+}
+
+#[test]
+fn a_body_may_be_left_out_where_nothing_in_it_is_required() {
+    let document = document();
+    for (name, operation) in each(&document).into_iter().filter(|(_, o)| o["requestBody"].is_object()) {
+        let body = &operation["requestBody"];
+        let reference = body["content"]["application/json"]["schema"]["$ref"].as_str().expect("a reference");
+        let fields = &document.pointer(&reference[1..]).expect("it leads somewhere")["required"];
+        assert_eq!(body["required"] == true, fields.as_array().is_some_and(|f| !f.is_empty()), "{name}");
+    }
+}
+
+#[test]
+fn an_error_names_the_words_of_its_operation_and_status() {
+    for (name, operation) in each(&document()) {
+        for (status, answer) in operation["responses"].as_object().expect("responses").iter().filter(|(s, _)| s.as_str() >= "400") {
+            let words = &answer["content"]["application/json"]["schema"]["properties"]["error"]["enum"];
+            assert_eq!(*words, answer["x-error-codes"], "{name} {status}");
+            assert!(words.as_array().is_some_and(|w| !w.is_empty()), "{name} {status}");
+            assert_eq!(answer["headers"]["Retry-After"].is_object(), matches!(status.as_str(), "429" | "503"), "{name} {status}");
+        }
+    }
 }

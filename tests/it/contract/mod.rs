@@ -4,6 +4,7 @@ mod answers;
 mod codes;
 mod document;
 mod first_screen;
+mod fuzz;
 mod keyspace;
 mod operations;
 mod scopes;

@@ -1,10 +1,12 @@
 //! Every operation of the protocol's contract, as existing clients were generated from it, is in our document and means the same.
 //!
-//! `operations.json` holds the contract's facts. Ours may have more: parameters, errors, fields of answers.
+//! `operations.json` holds the contract's facts, of all its 58 operations: parameters, fields of requests (required and optional), statuses of
+//! success and of errors, fields of answers as paths. Ours may have more of each.
 
 use std::collections::BTreeSet;
 
 use backchannel::discovery::openapi::document_json;
+use backchannel::router::operations;
 use serde_json::Value;
 
 /// Error statuses of the contract that we do not give, and why.
@@ -46,6 +48,7 @@ fn fields(document: &Value, schema: &Value, at: &str, depth: usize, found: &mut 
 fn a_client_made_from_the_contract_finds_everything_it_knows() {
     let document: Value = serde_json::from_str(&document_json()).expect("JSON");
     let contract: Vec<Value> = serde_json::from_str(include_str!("operations.json")).expect("JSON");
+    assert_eq!(contract.len(), 58, "all of the contract");
     let mut missing = Vec::new();
     for theirs in &contract {
         let id = theirs["id"].as_str().expect("an id");
@@ -67,6 +70,8 @@ fn a_client_made_from_the_contract_finds_everything_it_knows() {
         miss("is required here but not in the contract:", names(&body["required"]), &names(&theirs["required"]));
         let known: BTreeSet<String> = body["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
         miss("request field", names(&theirs["required"]), &known);
+        miss("request field", names(&theirs["optional"]), &known);
+        assert!(theirs["deprecated"] == false || ours["deprecated"] == true, "{id} is deprecated in the contract");
 
         let statuses: BTreeSet<String> = ours["responses"].as_object().into_iter().flatten().map(|(status, _)| status.clone()).collect();
         miss("success", names(&theirs["success"]), &statuses);

@@ -73,6 +73,7 @@ async fn every_block_works_for_who_was_given_keys_where_minting_is_closed_and_no
         .env("BACKCHANNEL_ADMIN_TOKEN", "operator")
         .env("BACKCHANNEL_LONGPOLL_ENABLED", "false")
         .env("BACKCHANNEL_MIN_TTL_SECONDS", "300")
+        .env("BACKCHANNEL_SANDBOX", "true")
         .start()
         .await;
     let (own, other) = (fleet.agent("own").await, fleet.agent("other").await);
@@ -81,6 +82,8 @@ async fn every_block_works_for_who_was_given_keys_where_minting_is_closed_and_no
     let base = Balancer::start(&fleet).await;
     let env = [("BACKCHANNEL_API_KEY", own.key.as_str()), ("WORKER_API_KEY", other.key.as_str())];
     assert!(run_all(&fleet, &base, &env).await > 15);
+    let said = own.list("sandbox", "limit=100").await.ok(200);
+    assert!(said["data"].as_array().is_some_and(|all| all.iter().any(|m| m["content"] == "hello from a new agent")), "{said}");
     fleet.finish().await;
 }
 

@@ -83,6 +83,24 @@ async fn limits_in_documents_are_those_of_the_settings() {
 }
 
 #[tokio::test]
+async fn documents_tell_of_the_sandbox_where_there_is_one_and_of_its_limits() {
+    let limits = [("TTL_SECONDS", "1200"), ("MAX_MESSAGES", "123"), ("MAX_WRITES_PER_MINUTE", "77"), ("HEARTBEAT_SECONDS", "90")];
+    let builder = Fleet::builder().replicas(1).env("BACKCHANNEL_SANDBOX", "true");
+    let fleet = limits.iter().fold(builder, |b, (name, value)| b.env(&format!("BACKCHANNEL_SANDBOX_{name}"), value)).start().await;
+    let page = text(&fleet.client(), "/llms.txt").await;
+    for words in ["/v1/channels/sandbox/messages", "20 minutes", "123 messages", "77 messages a minute", "90 seconds"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(text(&fleet.client(), "/docs/protocol.md").await.contains("The channel `sandbox`"));
+    assert!(text(&fleet.client(), "/humans").await.contains("/v1/channels/sandbox/messages"));
+    let sandbox = fleet.client().get("/ai-manifest.json").await.ok(200)["capabilities"]["sandbox"].clone();
+    let expected =
+        json!({ "channel": "sandbox", "ttl_seconds": 1200, "max_messages": 123, "max_writes_per_minute": 77, "heartbeat_seconds": 90 });
+    assert_eq!(sandbox, expected);
+    fleet.finish().await;
+}
+
+#[tokio::test]
 async fn documents_tell_whether_keys_are_minted_on_every_replica_at_once() {
     let fleet = Fleet::builder().env("BACKCHANNEL_ADMIN_TOKEN", "operator").start().await;
     let set = |enabled: bool| fleet.client().post("/v1/admin/minting", json!({ "enabled": enabled })).header("X-Admin-Token", "operator");

@@ -13,6 +13,7 @@ mod races;
 mod readers;
 mod revocation;
 mod round_trips;
+mod sandbox;
 mod schemas;
 mod stop;
 mod time;

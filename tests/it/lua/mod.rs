@@ -32,6 +32,7 @@ mod messages_receipt;
 mod messages_retract;
 mod no_channel;
 mod placeholders;
+mod sandbox;
 mod sessions;
 mod tasks;
 mod usage;
@@ -121,6 +122,9 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("messages/receipt", messages_receipt::answers),
     ("messages/retract", messages_retract::answers),
     ("messages/watch", messages_receipt::answers_watch),
+    ("sandbox/channel", sandbox::answers_channel),
+    ("sandbox/owner", sandbox::answers_owner),
+    ("sandbox/turn", sandbox::answers_turn),
     ("sessions/create", sessions::answers_create),
     ("sessions/delete", sessions::answers_delete),
     ("sessions/list", sessions::answers_list),

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod balancer;
 pub mod client;
 pub mod clock;
+pub mod codes;
 pub mod count;
 pub mod cut;
 pub mod fleet;

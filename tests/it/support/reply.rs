@@ -4,6 +4,8 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::codes;
+
 /// A whole response. Reading it has already failed the test if it was a 500, if a header that every response has was
 /// missing, or if a body that claims to be JSON was not.
 #[derive(Debug)]
@@ -25,7 +27,10 @@ impl Reply {
         let mut reply = Self { status, headers, body: Value::Null, text, asked };
         if !reply.text.is_empty() && reply.header("content-type").unwrap_or_default().starts_with("application/json") {
             match serde_json::from_str(&reply.text) {
-                Ok(body) => reply.body = body,
+                Ok(body) => {
+                    codes::note(&body);
+                    reply.body = body;
+                }
                 Err(error) => reply.fails(&format!("the body is not JSON ({error})")),
             }
         }

@@ -304,6 +304,8 @@ fn default_of(script: &str, arg: &str) -> String {
         "requests" | "errors" | "claims" | "acks" | "bytes" | "releases" => "0",
         "result" => "what came out",
         "secret" => "s1",
+        "replica" => "one",
+        "ttl_s" | "retention_s" | "writes" => "60",
         "digest" => "d1",
         "body" => "00112233445566778899aabbccddeeff",
         "alias" => "nick",
@@ -313,7 +315,7 @@ fn default_of(script: &str, arg: &str) -> String {
         "cap_bytes" => "536870912",
         "limit" => "50",
         "window_ms" => "60000",
-        "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
+        "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" | "quiet_ms" => "0",
         "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members"
         | "reason" | "freed" | "gone" | "mentions" => "",
         "url" => "https://example.com/hook",

@@ -1,5 +1,6 @@
 //! `POST /v1/messages/{id}/ack`: the work is done.
 
+use futures::future::join_all;
 use serde_json::json;
 
 use super::text;
@@ -87,5 +88,24 @@ async fn whoever_reads_a_broadcast_can_ack_it_once_an_actor() {
     let restricted = poster.restricted("broadcast").await;
     let message = poster.post_message(&restricted, "for members").await;
     reader.ack(&message).await.refused(403, "channel_access_denied");
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn a_broadcast_takes_a_thousand_acks() {
+    let fleet = Fleet::start(2).await;
+    let readers = [fleet.agent("reader").await, fleet.agent("other").await];
+    let channel = readers[0].channel("broadcast").await;
+    let message = readers[0].post_message(&channel, "news").await;
+    let path = format!("/v1/messages/{message}/ack");
+    // Half of them by each key: a key has at most so many actors.
+    let ack = |n: usize| readers[n % 2].post(&path, json!({ "actor": format!("actor-{n}") }));
+    for first in (0..1000).step_by(50) {
+        for answer in join_all((first..first + 50).map(|n| async move { ack(n).await })).await {
+            answer.ok(200);
+        }
+    }
+    ack(1000).await.refused(409, "too_many_acks");
+    assert_eq!(ack(7).await.ok(200)["status"], "already_acknowledged");
     fleet.finish().await;
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::support::codes;
 use crate::support::fleet::Fleet;
 
 const GOOD: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -28,6 +29,7 @@ fn is_refused(answer: &str, status: &str, code: &str, what: &str) {
         |name: &str| head.lines().filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v);
     let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{what}: {error}: {answer}"));
     assert_eq!(body["error"], code, "{what}");
+    codes::note(&body);
     assert_eq!(body["request_id"].as_str(), header("x-request-id"), "{what}");
     assert!(body["suggestion"].is_string() && body["documentation_url"].as_str().is_some_and(|url| url.ends_with(&code.replace('_', "-"))));
     let expected = [("content-type", "application/json; charset=utf-8"), ("connection", "close"), ("x-content-type-options", "nosniff")];

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::support::client::Agent;
+use crate::support::codes;
 use crate::support::fleet::Fleet;
 
 /// Far above the two seconds that the replicas here allow.
@@ -66,6 +67,7 @@ async fn a_slow_client_is_cut() {
     );
     for (answer, after) in [by_length, chunked, minting] {
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        codes::note(&answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()).expect("an error"));
         assert!(answer.contains("\"error\":\"request_timeout\"") && answer.contains("\"request_id\":"), "{answer}");
         assert!(after >= Duration::from_secs(2), "a client may take its time: {after:?}");
     }

@@ -1,10 +1,16 @@
 //! PATCH merges, and keeps what was sent in the words it was sent in.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use deadpool_redis::redis::cmd;
 use futures::future::join_all;
 use serde_json::json;
 
 use super::{create, patch};
 use crate::support::fleet::Fleet;
+use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn a_patch_merges_field_by_field_and_without_state_the_body_is_merged() {
@@ -53,5 +59,46 @@ async fn changes_that_race_on_two_replicas_are_all_kept() {
     join_all(changes).await;
     let state = agent.get(&format!("/v1/sessions/{id}")).await.ok(200)["state"].clone();
     assert_eq!(state.as_object().unwrap().len(), 20, "{state}");
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_that_others_outrun_again_and_again_is_given_up_and_changes_nothing() {
+    let fleet = Fleet::start(1).await;
+    let agent = fleet.agent("owner").await;
+    let id = create(&agent, json!({})).await;
+    // Somebody else who is always faster: each round the record has another revision.
+    const OTHERS: &str = "local a, n, rest = string.match(redis.call('HGET', KEYS[1], ARGV[1]), '^(%d+\\31%d+\\31)(%d+)(.*)$')
+        redis.call('HSET', KEYS[1], ARGV[1], a .. (n + 1) .. rest)";
+    let key = format!("{}{{{}}}:sessions:{}", fleet.prefix(), &agent.key_id[..20], agent.key_id);
+    let (rounds, going) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
+    let others: Vec<_> = (0..3)
+        .map(|_| {
+            let (redis, key, session, rounds, going) = (fleet.redis().clone(), key.clone(), id.clone(), rounds.clone(), going.clone());
+            tokio::task::spawn_blocking(move || {
+                let mut conn = redis.conn();
+                while going.load(Ordering::Relaxed) {
+                    cmd("EVAL").arg(OTHERS).arg(1).arg(&key).arg(&session).query::<()>(&mut conn).expect("it is a session");
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    eventually("the others have begun", Duration::from_secs(10), || async { rounds.load(Ordering::Relaxed) > 100 }).await;
+    // On a busy machine one may slip in between; then the next tries.
+    let began = Instant::now();
+    let (refused, lost) = loop {
+        let field = format!("k{}", began.elapsed().as_micros());
+        let answer = patch(&agent, &id, json!({ "state": { (field.clone()): 1 } })).await;
+        if answer.status == 409 {
+            break (answer, field);
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody is ever outrun");
+    };
+    going.store(false, Ordering::Relaxed);
+    join_all(others).await;
+    refused.refused(409, "session_conflict");
+    assert!(agent.get(&format!("/v1/sessions/{id}")).await.ok(200)["state"].get(&lost).is_none());
+    patch(&agent, &id, json!({ "state": { "mine": 1 } })).await.ok(200);
     fleet.finish().await;
 }
