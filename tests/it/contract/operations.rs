@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use backchannel::discovery::openapi::document_json;
-use backchannel::router::operations;
 use serde_json::Value;
 
 /// Error statuses of the contract that we do not give, and why.
