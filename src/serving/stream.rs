@@ -3,7 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -25,11 +25,19 @@ pub(super) struct Phase {
     answered_ms: AtomicU64,
     /// hyper's answer to a head that it could not read, held back. Nothing of the connection is used after it.
     bare: OnceLock<Vec<u8>>,
+    /// An answer is made of which nothing was sent yet.
+    unsent: AtomicBool,
 }
 
 impl Phase {
     pub(super) fn new() -> Self {
-        Self { number: AtomicUsize::new(0), opened: Instant::now(), answered_ms: AtomicU64::new(0), bare: OnceLock::new() }
+        Self {
+            number: AtomicUsize::new(0),
+            opened: Instant::now(),
+            answered_ms: AtomicU64::new(0),
+            bare: OnceLock::new(),
+            unsent: AtomicBool::new(false),
+        }
     }
 
     /// A request's head is complete.
@@ -39,6 +47,7 @@ impl Phase {
 
     /// Its answer is made; what comes next is the next head.
     pub(super) fn answered(&self) {
+        self.unsent.store(true, Ordering::Relaxed);
         self.answered_ms.store(u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.number.fetch_add(1, Ordering::Relaxed);
     }
@@ -53,9 +62,15 @@ impl Phase {
         self.bare.get().map(Vec::as_slice)
     }
 
-    /// Takes away what hyper says by itself: only between two requests, when there is nothing else to say.
+    /// Takes away what hyper says by itself: only between two requests, when no answer of ours is on its way.
     fn holds_back(&self, bytes: &[u8]) -> bool {
-        is_between_requests(self.now()) && unreadable::is_bare(bytes) && self.bare.set(bytes.to_vec()).is_ok()
+        let nothing_to_say = is_between_requests(self.now()) && !self.unsent.load(Ordering::Relaxed);
+        nothing_to_say && unreadable::is_bare(bytes) && self.bare.set(bytes.to_vec()).is_ok()
+    }
+
+    /// Part of an answer went out.
+    fn sent(&self) {
+        self.unsent.store(false, Ordering::Relaxed);
     }
 
     fn now(&self) -> usize {
@@ -155,7 +170,11 @@ impl AsyncWrite for TimedStream {
         if self.phase.holds_back(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        self.tcp.as_mut().poll_write(cx, bytes)
+        let written = self.tcp.as_mut().poll_write(cx, bytes);
+        if matches!(written, Poll::Ready(Ok(_))) {
+            self.phase.sent();
+        }
+        written
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -164,7 +183,11 @@ impl AsyncWrite for TimedStream {
         {
             return Poll::Ready(Ok(bytes.len()));
         }
-        self.tcp.as_mut().poll_write_vectored(cx, parts)
+        let written = self.tcp.as_mut().poll_write_vectored(cx, parts);
+        if matches!(written, Poll::Ready(Ok(_))) {
+            self.phase.sent();
+        }
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
