@@ -117,6 +117,7 @@ fn of_field(side: Side, body: &str, field: &str) -> Option<Value> {
         (Side::Request, _, "mentions") => json!({ "maxItems": 50 }),
         (Side::Request, _, "related_channels") => json!({ "maxItems": 20 }),
         (Side::Request, _, "cursor" | "since") => json!({ "pattern": TIME_OR_START, "example": EXAMPLE_TIME }),
+        (Side::Request, "SetActorWebhook", "url") => json!({ "pattern": "^https?://.+$", "maxLength": 2048 }),
         (Side::Request, _, "webhook_url") => json!({ "pattern": "^(https?://.+)?$", "maxLength": 2048 }),
         _ => return None,
     })
@@ -130,6 +131,8 @@ pub fn of_parameter(operation: &Operation, name: &str, kind: &str) -> Value {
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 }),
         "wait" => json!({ "type": "number", "minimum": 0, "default": 0 }),
         "status" => json!({ "type": "string", "enum": ["unclaimed", "claimed"] }),
+        "until" => json!({ "type": "string", "enum": ["done", "claimed"], "default": "done" }),
+        "key_id" => id("bck", 26),
         "cursor" | "since" | "expiring_before" => {
             json!({ "type": "string", "pattern": TIME_OR_START, "example": EXAMPLE_TIME })
         }

@@ -45,10 +45,14 @@ impl Pair {
     }
 
     /// From here on the second server misses what the first one is told.
-    fn stop_following(&self) {
-        // All that was written so far is there, so that it is known what is lost.
-        let caught_up: i64 = self.first.run(&["WAIT", "1", "5000"]);
-        assert_eq!(caught_up, 1);
+    async fn stop_following(&self) {
+        // All that was written so far is there, so that it is known what is lost. WAIT would only tell of this connection's own writes.
+        let offset = |server: &RedisServer, field: &str| {
+            let info: String = server.run(&["INFO", "replication"]);
+            info.lines().find_map(|l| l.strip_prefix(field)?.trim().parse::<u64>().ok()).unwrap_or_else(|| panic!("{field} in {info}"))
+        };
+        let written = offset(&self.first, "master_repl_offset:");
+        eventually("the second server has all", SOON, || async { offset(&self.second, "slave_repl_offset:") >= written }).await;
         let _: String = self.second.run(&["REPLICAOF", "NO", "ONE"]);
     }
 
@@ -106,7 +110,7 @@ async fn readers_see_what_is_posted_after_a_failover_to_a_redis_that_lost_its_ta
     for channel in all {
         agent.post_message(channel, "kept").await;
     }
-    pair.stop_following();
+    pair.stop_following().await;
     for channel in all {
         agent.post_message(channel, "lost").await;
     }
