@@ -15,6 +15,7 @@ use crate::shutdown::Shutdown;
 use crate::store::{Keyspace, Redis, scripts};
 use crate::usage::{self, Tally, metrics::HeldCache};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
+use crate::webhooks::Announced;
 
 /// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
 pub type App = Arc<AppState>;
@@ -27,11 +28,13 @@ pub struct AppState {
     pub hub: Arc<Hub>,
     pub metrics: Metrics,
     pub shutdown: Shutdown,
-    /// What goes on when its request is gone: claims that are given back, events on their way into an audit.
+    /// What goes on when its request is gone: claims that are given back, events on their way into an audit, outboxes handed over.
     pub background: TaskTracker,
     pub key_cache: KeyCache,
     pub actor_cache: ActorCache,
     pub name_cache: NameCache,
+    /// Channels that this replica put into the index of outboxes a short while ago.
+    pub announced: Announced,
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
@@ -62,6 +65,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         key_cache: KeyCache::new(),
         actor_cache: ActorCache::new(),
         name_cache: NameCache::new(),
+        announced: Announced::new(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
     });

@@ -43,3 +43,4 @@ pub mod store;
 pub mod tasks;
 pub mod usage;
 pub mod wait;
+pub mod webhooks;

@@ -1,12 +1,12 @@
 //! The settings of a channel as callers send them, for create and update alike: read, checked, and named as the record names them.
 
-use url::Url;
-
 use crate::app::App;
 use crate::error::{ApiError, Code, Result};
 use crate::http::Fields;
 use crate::http::fields::wrong;
 use crate::names;
+use crate::webhooks::check_secret;
+use crate::webhooks::url::check_webhook_url;
 
 /// Longest channel name or alias, in characters.
 pub const MAX_NAME: usize = 200;
@@ -97,7 +97,7 @@ pub fn changes(fields: &Fields) -> Result<Changes> {
             .push(("webhook_url", fields.text("webhook_url")?.filter(|u| !u.is_empty()).map(webhook_url).transpose()?.unwrap_or_default()));
     }
     if fields.has("webhook_secret") {
-        changes.push(("webhook_secret", bounded("webhook_secret", fields.text("webhook_secret")?.unwrap_or_default())?));
+        changes.push(("webhook_secret", check_secret("webhook_secret", fields.text("webhook_secret")?.unwrap_or_default())?));
     }
     Ok(changes)
 }
@@ -138,13 +138,8 @@ fn metadata_schema(fields: &Fields) -> Result<String> {
 }
 
 fn webhook_url(text: String) -> Result<String> {
-    let bad = || ApiError::new(Code::InvalidWebhookUrl).field("webhook_url");
-    let url = Url::parse(&text).map_err(|_| bad())?;
-    let fine = matches!(url.scheme(), "http" | "https")
-        && url.host_str().is_some_and(|h| !h.is_empty())
-        && url.username().is_empty()
-        && url.password().is_none();
-    if fine && text.len() <= 2048 { Ok(text) } else { Err(bad()) }
+    check_webhook_url(&text).map_err(|e| e.field("webhook_url"))?;
+    Ok(text)
 }
 
 fn bounded(name: &str, text: String) -> Result<String> {

@@ -27,6 +27,7 @@ pub struct Metrics {
     waits: HistogramVec,
     waiters: IntGauge,
     claims_given_back: IntCounter,
+    outbox_writes: IntCounter,
     redis_up: Gauge,
     hub: GaugeVec,
 }
@@ -72,6 +73,10 @@ impl Metrics {
                 "backchannel_claims_given_back_total",
                 "Claims undone because the client had hung up before it was answered.",
             )?,
+            outbox_writes: IntCounter::new(
+                "backchannel_outbox_writes_total",
+                "Requests answered by this replica that left something to push to webhooks.",
+            )?,
             redis_up: Gauge::new("backchannel_redis_up", "1 if Redis answered the last question, else 0.")?,
             hub: GaugeVec::new(
                 Opts::new("backchannel_hub", "Wake-up hub: topics subscribed, wake-ups received, messages missed, re-subscriptions."),
@@ -85,6 +90,7 @@ impl Metrics {
         registry.register(Box::new(metrics.waits.clone()))?;
         registry.register(Box::new(metrics.waiters.clone()))?;
         registry.register(Box::new(metrics.claims_given_back.clone()))?;
+        registry.register(Box::new(metrics.outbox_writes.clone()))?;
         registry.register(Box::new(metrics.redis_up.clone()))?;
         registry.register(Box::new(metrics.hub.clone()))?;
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
@@ -136,6 +142,10 @@ impl Metrics {
 
     pub fn claim_given_back(&self) {
         self.claims_given_back.inc();
+    }
+
+    pub fn outbox_written(&self) {
+        self.outbox_writes.inc();
     }
 
     pub fn redis_is_up(&self, up: bool) {

@@ -63,6 +63,13 @@ pub static CHANNEL: &[KeyDef] = &[
     key("claims", "claims", "hash", "the channel's deadline", "the part of a message that changes, once claimed, acked or retracted"),
     key("leases", "leases", "zset", "the channel's deadline", "running leases by their end: an index, the record in `claims` decides"),
     key("retracted", "retracted", "zset", "newest retraction + ttl + retention", "numbers of retracted messages"),
+    key(
+        "outbox",
+        "outbox",
+        "stream",
+        "7 days after its last entry; at most about 100,000; deleted with the channel",
+        "what is to be pushed to webhooks and was not handed over yet: event, message, mentioned actor, member",
+    ),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
     key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiters; carries nothing but how many to wake"),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),
@@ -77,6 +84,8 @@ pub static KEY: &[KeyDef] = &[
     key("owned", "owned:", "zset", "with the key; at most MAX_CHANNELS_PER_KEY", "the key's channel ids, by when they were named"),
     key("actors", "actors:", "hash", "with the key; at most MAX_ACTORS_PER_KEY", "the key's actor names → actor ids"),
     key("book", "book", "hash", "each entry with its key", "actor id → actor: name, owner, label, made at, metadata, description"),
+    key("nicknames", "nicknames", "hash", "each entry with its actor", "actor id → when that last changed, and its global aliases"),
+    key("hooks", "hooks", "hash", "each entry with its actor", "actor id → its webhook: URL, secret, set at"),
     key(
         "sessions",
         "sessions:",
@@ -104,8 +113,14 @@ pub static MINT: &[KeyDef] = &[
     ),
 ];
 
-/// A global alias; each in a slot of its own.
-pub static ALIAS: &[KeyDef] = &[key("alias", "target", "string", "until its channel is deleted", "a global channel alias → channel id")];
+/// A global alias, of a channel or of an actor; each in a slot of its own.
+pub static ALIAS: &[KeyDef] = &[key(
+    "alias",
+    "target",
+    "string",
+    "until it is deleted, its channel is, or its actor's key is revoked",
+    "a global alias → channel or actor id",
+)];
 
 /// An invitation: it is handed to outsiders, so its id does not say which channel it leads to; each in a slot of its own.
 pub const INVITATION: &[KeyDef] =
@@ -119,6 +134,18 @@ pub const DISCOVERABLE: &[KeyDef] = &[
     key("listing", "listing", "zset", "each entry with its channel", "ids of channels that can be found, by when they were made"),
     key("fresh", "fresh:", "string", "60 s", "this channel was put on the list just now, before it could be found"),
 ];
+
+/// Which channels have an outbox that may hold something: an index in this many parts, so that no node carries all of it.
+pub const OUTBOX_PARTS: u8 = 16;
+
+/// One part of the index of outboxes; each in a slot of its own.
+pub static OUTBOXES: &[KeyDef] = &[key(
+    "index",
+    "index",
+    "zset",
+    "each entry with its channel",
+    "ids of channels with a webhook or with mentions to push, by when they were last put there (µs)",
+)];
 
 /// Where a script's keys lie: prefix and hash tag.
 #[derive(Clone, Debug)]
@@ -159,9 +186,14 @@ impl Keyspace {
         self.slot("mint", MINT)
     }
 
-    /// `alias` is free text: braces in it only choose another slot, and this slot has one key.
+    /// A channel's alias. It is free text: braces in it only choose another slot, and this slot has one key.
     pub fn alias(&self, alias: &str) -> Slot {
         self.slot(&format!("alias:{alias}"), ALIAS)
+    }
+
+    /// An actor's alias; the same word may be the alias of a channel too.
+    pub fn actor_alias(&self, alias: &str) -> Slot {
+        self.slot(&format!("actor-alias:{alias}"), ALIAS)
     }
 
     pub fn invitation(&self, id: &InvitationId) -> Slot {
@@ -175,6 +207,17 @@ impl Keyspace {
 
     pub fn discoverable(&self) -> Slot {
         self.slot("discoverable", DISCOVERABLE)
+    }
+
+    /// The part of the index of outboxes that this channel is in.
+    pub fn outboxes(&self, channel: &ChannelId) -> Slot {
+        let sum = channel.as_str().bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        self.outboxes_part(sum % OUTBOX_PARTS)
+    }
+
+    /// Part `n` of the index of outboxes, below [`OUTBOX_PARTS`].
+    pub fn outboxes_part(&self, n: u8) -> Slot {
+        self.slot(&format!("outboxes:{n}"), OUTBOXES)
     }
 
     /// The topic that wakes a channel's waiters.
@@ -216,6 +259,7 @@ pub fn table(slot: &str) -> Option<&'static [KeyDef]> {
         "invitation" => Some(INVITATION),
         "address" => Some(ADDRESS),
         "discoverable" => Some(DISCOVERABLE),
+        "outboxes" => Some(OUTBOXES),
         _ => None,
     }
 }
@@ -232,10 +276,12 @@ pub fn keyspace_md() -> String {
         ("A channel", "ch_…", CHANNEL),
         ("An API key, its label and its actors", "bck_…", KEY),
         ("Minting and the audit of the instance", "mint", MINT),
-        ("A global alias", "alias:…", ALIAS),
+        ("A global alias of a channel", "alias:…", ALIAS),
+        ("A global alias of an actor", "actor-alias:…", ALIAS),
         ("An invitation", "inv_…", INVITATION),
         ("A client address", "address:…", ADDRESS),
         ("The list of channels that can be found", "discoverable", DISCOVERABLE),
+        ("A part of the index of outboxes (0 to 15)", "outboxes:…", OUTBOXES),
     ];
     for (title, tag, table) in slots {
         // Writing to a String cannot fail.

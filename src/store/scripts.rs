@@ -85,6 +85,8 @@ scripts! {
     USAGE_ADD = "usage/add",
     USAGE_CHANNEL = "usage/channel",
     USAGE_OVERVIEW = "usage/overview",
+    WEBHOOK_INDEX_DROP = "webhooks/index_drop",
+    WEBHOOK_INDEX_ENTER = "webhooks/index_enter",
 }
 
 macro_rules! pieces {
@@ -109,6 +111,7 @@ pieces! {
     "lib/minute",
     "lib/number",
     "lib/once",
+    "lib/outbox",
     "lib/owner",
     "lib/page",
     "lib/place",

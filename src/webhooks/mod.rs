@@ -1,0 +1,99 @@
+//! Webhooks: what is pushed to whom. Scripts write what is to be pushed into the channel's outbox, in the same step as what it tells of.
+//!
+//! Which channels have an outbox stands in an index in other slots, so a channel is put there before its first entry is written: a crash in
+//! between leaves an entry of the index too much, never an outbox that nobody looks into.
+
+pub mod url;
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use crate::app::App;
+use crate::error::{Code, Result};
+use crate::http::fields::wrong;
+use crate::ids::{ChannelId, Micros};
+use crate::messages::SEPARATOR;
+use crate::store::scripts;
+
+/// Longest secret, in bytes.
+const MAX_SECRET_BYTES: usize = 512;
+/// For how long a replica relies on having put a channel into the index; younger entries stay there.
+const ANNOUNCED_FOR: Duration = Duration::from_secs(600);
+
+/// Channels that this replica has put into the index of outboxes within the last ten minutes.
+pub struct Announced(Cache<ChannelId, ()>);
+
+impl Default for Announced {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Announced {
+    pub fn new() -> Self {
+        Self(Cache::builder().max_capacity(100_000).time_to_live(ANNOUNCED_FOR).build())
+    }
+}
+
+/// A webhook of an actor, as `hooks` keeps it: URL, secret and set at (µs), joined by \31. Neither URL nor time holds that character.
+pub struct ActorHook {
+    pub url: String,
+    /// Empty: none.
+    pub secret: String,
+    pub updated: Micros,
+}
+
+impl ActorHook {
+    /// None unless it is what we store.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (url, rest) = text.split_once(SEPARATOR)?;
+        let (secret, updated) = rest.rsplit_once(SEPARATOR)?;
+        Some(Self { url: url.to_owned(), secret: secret.to_owned(), updated: Micros(updated.parse().ok()?) })
+    }
+}
+
+/// A secret that signs what is pushed: at most 512 bytes; empty: none.
+///
+/// # Errors
+/// `invalid_string`, naming the field.
+pub fn check_secret(field: &str, secret: String) -> Result<String> {
+    if secret.len() > MAX_SECRET_BYTES {
+        return Err(wrong(Code::InvalidString, field, &format!("has at most {MAX_SECRET_BYTES} bytes")));
+    }
+    Ok(secret)
+}
+
+/// Puts a channel into the index of outboxes, unless this replica did within the last ten minutes. Before anything is written into its outbox.
+///
+/// # Errors
+/// Redis trouble.
+pub async fn announce(app: &App, channel: &ChannelId) -> Result<()> {
+    if app.announced.0.contains_key(channel) {
+        return Ok(());
+    }
+    let slot = app.keys.outboxes(channel);
+    scripts::WEBHOOK_INDEX_ENTER.on(&slot).arg("id", channel.as_str()).may_send_again(true).run(&app.redis).await?;
+    app.announced.0.insert(channel.clone(), ());
+    Ok(())
+}
+
+/// Takes a channel that was deleted out of the index of outboxes. Trouble is only logged: who sweeps meets it there.
+pub async fn forget(app: &App, channel: &ChannelId) {
+    let slot = app.keys.outboxes(channel);
+    let call = scripts::WEBHOOK_INDEX_DROP.on(&slot).arg("id", channel.as_str());
+    if let Err(failure) = call.may_send_again(true).run(&app.redis).await {
+        tracing::warn!(?failure, "a deleted channel stays in the index of outboxes until somebody sweeps it");
+    }
+}
+
+/// Hands over what stands in the channel's outbox, after the request that wrote it was answered.
+pub async fn hand_over(app: &App, _channel: &ChannelId) {
+    app.metrics.outbox_written();
+}
+
+/// As [`hand_over`], in the background.
+pub fn hand_over_later(app: &App, channel: &ChannelId) {
+    let (app_of_task, channel) = (app.clone(), channel.clone());
+    app.background.spawn(async move { hand_over(&app_of_task, &channel).await });
+}
