@@ -15,7 +15,7 @@ use crate::shutdown::Shutdown;
 use crate::store::{Keyspace, Redis, scripts};
 use crate::usage::{self, Tally, metrics::HeldCache};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
-use crate::webhooks::Announced;
+use crate::webhooks::{Announced, HandOvers};
 
 /// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
 pub type App = Arc<AppState>;
@@ -35,6 +35,8 @@ pub struct AppState {
     pub name_cache: NameCache,
     /// Channels that this replica put into the index of outboxes a short while ago.
     pub announced: Announced,
+    /// Channels whose outboxes this replica hands over at the moment.
+    pub hand_overs: HandOvers,
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
@@ -66,6 +68,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         actor_cache: ActorCache::new(),
         name_cache: NameCache::new(),
         announced: Announced::new(),
+        hand_overs: HandOvers::default(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
     });

@@ -73,6 +73,11 @@ impl Record {
         })
     }
 
+    /// The key that registered it.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
     pub(crate) fn view(self, id: &ActorId) -> Result<ActorView> {
         let metadata = if self.metadata.is_empty() { "{}".to_owned() } else { self.metadata };
         Ok(ActorView {
