@@ -77,7 +77,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     Ok(app)
 }
 
-/// What replicas publish when channel names were freed.
+/// What replicas publish when names or aliases were freed, or webhooks of actors changed.
 const NAMES_CHANGED: &str = "names";
 
 /// Tells every replica that a key was revoked or narrowed. A lost message costs a second: caches keep nothing longer.
@@ -86,9 +86,9 @@ pub async fn tell_of_changed_key(app: &App, key: &KeyId) {
     tell_fleet(app, key.as_str()).await;
 }
 
-/// Tells every replica that names of channels stand for something else now.
+/// Tells every replica that names of channels or aliases stand for something else now, or that an actor's webhook changed.
 pub async fn tell_of_changed_names(app: &App) {
-    app.name_cache.forget_all();
+    app.forget_names();
     tell_fleet(app, NAMES_CHANGED).await;
 }
 
@@ -106,11 +106,11 @@ fn listen_for_changes(app: &App) {
         Arc::new(move |event| {
             let Some(app) = weak.upgrade() else { return };
             match event {
-                FixedEvent::Message(word) if word == NAMES_CHANGED => app.name_cache.forget_all(),
+                FixedEvent::Message(word) if word == NAMES_CHANGED => app.forget_names(),
                 FixedEvent::Message(key) => app.key_cache.forget(&key),
                 FixedEvent::Lost => {
                     app.key_cache.forget_all();
-                    app.name_cache.forget_all();
+                    app.forget_names();
                 }
             }
         }),
@@ -118,6 +118,11 @@ fn listen_for_changes(app: &App) {
 }
 
 impl AppState {
+    fn forget_names(&self) {
+        self.name_cache.forget_all();
+        self.actor_cache.forget_what_may_change();
+    }
+
     /// Whether this replica can serve: not leaving, Redis answers, and it does not evict what we keep.
     ///
     /// # Errors

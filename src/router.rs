@@ -76,6 +76,11 @@ fn rows() -> Vec<Row> {
         row(&sessions::delete::DELETE_SESSION, sessions::delete::handle),
         row(&actors::register::CREATE_ACTOR, actors::register::handle),
         row(&actors::read::GET_ACTOR, actors::read::handle),
+        row(&actors::aliases::CREATE_ACTOR_ALIAS, actors::aliases::handle),
+        row(&actors::alias_remove::DELETE_ACTOR_ALIAS, actors::alias_remove::handle),
+        row(&actors::hook_set::SET_ACTOR_WEBHOOK, actors::hook_set::handle),
+        row(&actors::hook_read::GET_ACTOR_WEBHOOK, actors::hook_read::handle),
+        row(&actors::hook_delete::DELETE_ACTOR_WEBHOOK, actors::hook_delete::handle),
         row(&discovery::health::HEALTH, discovery::health::handle),
     ]
 }

@@ -7,6 +7,7 @@ access_requests/approve: let in who asked.
 @key requests  hash
 @key resolved  string  how this request was answered
 @key events    stream
+@key outbox    stream
 @key idem      string
 @arg key       text  who answers
 @arg id        text  the request
@@ -14,8 +15,8 @@ access_requests/approve: let in who asked.
 @arg cap       int   most members of a channel
 @arg idem_ms   int
 @arg body      text
-@ok  approved
-@ok  replayed
+@ok  approved  1 if there is something in the outbox
+@ok  replayed  0
 @no  channel_not_found
 @no  channel_access_denied
 @no  forbidden
@@ -30,14 +31,20 @@ access_requests/approve: let in who asked.
 
 local facts, reused = seen()
 if reused then return reused end
-if facts then return ok('replayed') end
+if facts then return ok('replayed', 0) end
 --- @include lib/request
 --- @include lib/event
-if redis.call('HEXISTS', members, requester) == 0 then
+--- @include lib/outbox
+local is_new = redis.call('HEXISTS', members, requester) == 0
+if is_new then
   if redis.call('HLEN', members) >= cap then return refuse('quota_exceeded', 'limit', 'members_per_channel', 'value#', cap) end
   redis.call('HSET', members, requester, int(now) .. '\31')
   tell('member_added', requester, '')
+  if hooked then
+    push('member_added', '', '', requester .. '\31' .. key)
+    pushed()
+  end
 end
 resolve_as('approved')
 remember('1')
-return ok('approved')
+return ok('approved', is_new and hooked and 1 or 0)

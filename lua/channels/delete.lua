@@ -13,6 +13,7 @@ channels/delete: everything of a channel is gone at once; waiters are told. Answ
 @key requests  hash
 @key invites   hash
 @key events    stream
+@key outbox    stream
 @key gone      string
 @key wake      pubsub
 @key idem      string
@@ -36,7 +37,7 @@ if facts then return ok('replayed') end
 --- @include lib/wake
 local name, aliases = unpack(redis.call('HMGET', meta, 'name', 'aliases'))
 -- UNLINK frees a large stream outside the script's time.
-redis.call('UNLINK', meta, members, log, open, claims, leases, retracted, requests, invites, events)
+redis.call('UNLINK', meta, members, log, open, claims, leases, retracted, requests, invites, events, outbox)
 redis.call('SET', gone, '1', 'EX', 691200)
 remember('1')
 wake_up('all')

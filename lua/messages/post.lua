@@ -8,6 +8,7 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @key open     zset    and here, if it can be claimed
 @key claims   hash    trimmed
 @key leases   zset    trimmed
+@key outbox   stream  what is to be pushed to webhooks
 @key wake     pubsub
 @key idem     string  first answer of this request
 @arg head     text    key that posts, actor id, actor name, label, joined by \31
@@ -16,10 +17,12 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @arg floor    int     a new number is not below this, within 60 s of now
 @arg cap      int     most messages of any channel: a ring drops its oldest, another channel takes no more
 @arg task     text    1: only if the channel is claimable
+@arg mentions text    actors that it mentions: id, name, key, 1 if it has a webhook, each ended by \31; - if none of them is known
 @arg idem_ms  int     life of the first answer, 0: none is kept
 @arg body     text    hash of the request's body
-@ok  posted    number, ttl µs
-@ok  replayed  number, ttl µs
+@ok  posted    number, ttl µs; where it mentions or pushes also those mentioned who may read it: id, name, each ended by \31; 1 if there is
+               something in the outbox
+@ok  replayed  the same; 0
 @no  channel_not_found
 @no  channel_access_denied
 @no  channel_not_claimable
@@ -38,6 +41,10 @@ if idem_ms > 0 then
   --- @include lib/once
   local facts, reused = seen()
   if reused then return reused end
+  if facts and mentions ~= '' then -- who might read it then stands in the message
+    local entry = redis.call('XRANGE', log, facts[1], facts[1])[1]
+    return ok('replayed', facts[1] + 0, ttl, entry and entry[2][7] == 't' and entry[2][8] or '', 0)
+  end
   if facts then return ok('replayed', facts[1] + 0, ttl) end
 end
 if paused or task == '1' and mode ~= 'claimable' then
@@ -60,18 +67,23 @@ if length >= cap and not max_messages then
   if redis.call('XLEN', log) >= cap then return refuse('quota_exceeded', 'limit', 'messages_per_channel', 'value#', cap) end
 end
 
+local to, pushes = {}, {}
+if mentions ~= '' then
+  --- @include lib/mentions
+end
+
 -- Unique and increasing within the channel, also when the clock stands still or a failover set it back: the log takes no number that is not
 -- above all it was ever given.
 local n = floor > now and math.min(floor, now + 60000000) or now
 local id = string.format('%d', n)
-local added = type(redis.pcall('XADD', log, 'NOMKSTREAM', id, 'h', head, 'c', content, 'm', metadata))
+local added = type(redis.pcall('XADD', log, 'NOMKSTREAM', id, 'h', head, 'c', content, 'm', metadata, unpack(to)))
 if added == 'table' then -- an error: it was given that number, or a higher one
   --- @include lib/last
   n = last_number() + 1
   id = int(n)
 end
 local no_log = added == 'boolean'
-if added ~= 'string' then redis.call('XADD', log, id, 'h', head, 'c', content, 'm', metadata) end
+if added ~= 'string' then redis.call('XADD', log, id, 'h', head, 'c', content, 'm', metadata, unpack(to)) end
 if mode == 'claimable' then redis.call('ZADD', open, id, id) end
 if no_log or deadline * 1000 < n + (ttl + retention) * 1.01 then
   --- @include lib/deadline
@@ -97,6 +109,12 @@ if n % 32 == 0 then -- now and then: 64 out for 32 in is more than comes in
     pack_settings()
   end
 end
+if hooked or pushes[1] then
+  --- @include lib/outbox
+  if hooked then push('message.created', id, '', '') end
+  for _, actor in ipairs(pushes) do push('mention', id, actor, '') end
+  pushed()
+end
 if idem_ms > 0 then
   --- @include lib/answer
   --- @include lib/once
@@ -104,4 +122,5 @@ if idem_ms > 0 then
 end
 -- What lib/wake and lib/answer do, without functions: each that a script makes costs Redis about as much as a call.
 redis.pcall('SPUBLISH', wake, 'one')
+if hooked or to[1] then return { 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0 } end
 return { 'posted', now, n, ttl }

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::http::{Answer, Body, Caller, Once, Params};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
+use crate::webhooks;
 
 pub static APPROVE_CHANNEL_ACCESS_REQUEST: Operation = Operation {
     id: "approveChannelAccessRequest",
@@ -46,5 +47,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .may_send_again(once.is_kept())
         .run(&app.redis)
         .await?;
+    if reply.int(0)? == 1 {
+        webhooks::hand_over_later(&app, &channel);
+    }
     Ok(Answer::ok(&AnsweredRequest::new("approved", &request))?.once(&once, reply.status() == "replayed"))
 }

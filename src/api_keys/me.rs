@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::actors::aliases;
 use crate::app::{App, tell_of_changed_key};
 use crate::audit::{self, Event, Kind};
 use crate::discovery::schema;
@@ -109,7 +110,8 @@ pub async fn end(app: &App, key: &KeyId, event: Event) -> Result<RevokedKey> {
         .arg("key", id);
     let done = event.of_key(call, app).run(&app.redis).await;
     tell_of_changed_key(app, key).await; // also when the answer was lost: it may have happened
-    done?;
+    // Its actors are gone with it; nobody else may be kept from their aliases.
+    aliases::free_all_later(app, &done?, 1)?;
     audit::tell(app, None, event).await;
     Ok(RevokedKey { key_id: id.to_owned(), revoked: true })
 }

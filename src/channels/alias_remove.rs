@@ -29,11 +29,15 @@ pub static DELETE_CHANNEL_ALIAS: Operation = Operation {
     refusals: &[],
 };
 
-/// An alias that stands for the channel no more.
+/// An alias that stands for the channel or actor no more.
 #[derive(Serialize, ToSchema)]
 pub struct RemovedAlias {
     /// Always `removed`.
     status: &'static str,
+}
+
+impl RemovedAlias {
+    pub const REMOVED: Self = Self { status: "removed" };
 }
 
 /// The alias is freed first and taken off the record second: a crash in between leaves a listed alias that leads nowhere; asking again
@@ -60,5 +64,5 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
             .await?;
         tell_of_changed_names(&app).await;
     }
-    Ok(Answer::ok(&RemovedAlias { status: "removed" })?.once(&once, done.status() == "replayed"))
+    Ok(Answer::ok(&RemovedAlias::REMOVED)?.once(&once, done.status() == "replayed"))
 }

@@ -72,7 +72,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
 /// Redis trouble.
 pub async fn free(app: &App, alias: &str, id: &ChannelId) -> Result<bool> {
     let slot = app.keys.alias(alias);
-    let reply = scripts::CHANNEL_ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
+    let reply = scripts::ALIAS_DROP.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
     Ok(reply.int(0)? == 1)
 }
 
@@ -81,7 +81,7 @@ async fn take(app: &App, id: &ChannelId, alias: &str) -> Result<bool> {
     let slot = app.keys.alias(alias);
     let mut instead_of = String::new();
     for _ in 0..2 {
-        let reply = scripts::CHANNEL_ALIAS_TAKE
+        let reply = scripts::ALIAS_TAKE
             .on(&slot)
             .arg("id", id.as_str())
             .arg("instead_of", &instead_of)

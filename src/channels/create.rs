@@ -13,6 +13,7 @@ use crate::http::{Answer, Body, Caller, Fields, Once};
 use crate::ids::{ChannelId, Micros};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
+use crate::webhooks;
 
 pub static CREATE_CHANNEL: Operation = Operation {
     id: "createChannel",
@@ -76,8 +77,9 @@ pub struct CreateChannel {
     #[schema(minimum = 1, maximum = 1000000)]
     pub max_writes_per_minute: Option<u64>,
     pub paused: Option<bool>,
-    /// http or https; every new message is POSTed there.
+    /// http or https, at most 2,048 bytes, without credentials.
     pub webhook_url: Option<String>,
+    /// At most 512 bytes; never shown again.
     pub webhook_secret: Option<String>,
     /// Ids, aliases or names of yours.
     pub related_channels: Option<Vec<String>>,
@@ -158,6 +160,9 @@ pub async fn create(app: &App, caller: &Caller, new: &New, once: &Once) -> Resul
         let (id, taken) = take_name(app, caller, &new.name, &instead_of, once).await?;
         if findable && taken {
             listing::enter(app, &id, Micros::default()).await?;
+        }
+        if settings::sets_webhook(&new.fields) {
+            webhooks::announce(app, &id).await?;
         }
         match make(app, caller, new, &id, once).await? {
             Some((created, replayed)) => {

@@ -121,7 +121,7 @@ async fn name_read(app: &App, caller: &Caller, name: &str, found: &str, once: &O
 /// Redis trouble.
 pub async fn alias(app: &App, alias: &str) -> Result<Option<ChannelId>> {
     let slot = app.keys.alias(alias);
-    let reply = scripts::CHANNEL_ALIAS_READ.on(&slot).may_send_again(true).run(&app.redis).await?;
+    let reply = scripts::ALIAS_READ.on(&slot).may_send_again(true).run(&app.redis).await?;
     Ok(ChannelId::parse(&reply.text(0)?))
 }
 

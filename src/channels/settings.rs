@@ -102,6 +102,11 @@ pub fn changes(fields: &Fields) -> Result<Changes> {
     Ok(changes)
 }
 
+/// Whether a set of fields gives the channel a webhook.
+pub fn sets_webhook(fields: &Changes) -> bool {
+    fields.iter().any(|(name, value)| *name == "webhook_url" && !value.is_empty())
+}
+
 /// A description or pinned message; empty if absent.
 ///
 /// # Errors

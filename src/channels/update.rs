@@ -12,6 +12,7 @@ use crate::http::{Answer, Body, Caller, Fields, Once, Params};
 use crate::ids::{ChannelId, Micros};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
+use crate::webhooks;
 
 pub static UPDATE_CHANNEL: Operation = Operation {
     id: "updateChannel",
@@ -64,7 +65,9 @@ pub struct UpdateChannel {
     pub max_messages: Option<u64>,
     pub max_writes_per_minute: Option<u64>,
     pub paused: Option<bool>,
+    /// http or https; null: none any more. The secret stays unless it is changed too.
     pub webhook_url: Option<String>,
+    /// null: none any more.
     pub webhook_secret: Option<String>,
 }
 
@@ -100,9 +103,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         changes.push(("related_channels", resolve::related(&app, &caller, &words).await?));
     }
     let findable = listing::wanted(&changes);
-    if findable == Some(true) {
-        enter_listing(&app, &caller, &id).await?;
-    }
+    enter_indexes(&app, &caller, &id, findable == Some(true), settings::sets_webhook(&changes)).await?;
     let for_members = body.fields.names().all(|n| FOR_MEMBERS.contains(&n));
     let (record, replayed) = if body.fields.has("name") {
         let name = settings::name(&body.fields)?;
@@ -116,13 +117,22 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     Ok(Answer::ok(&record.view(caller.key.as_str())?)?.once(&once, replayed))
 }
 
-/// Puts the caller's channel on the list of those that can be found, before it becomes one.
-async fn enter_listing(app: &App, caller: &Caller, id: &ChannelId) -> Result<()> {
+/// Puts the caller's channel on the list of those that can be found, and into the index of outboxes, before it becomes one that belongs there.
+async fn enter_indexes(app: &App, caller: &Caller, id: &ChannelId, findable: bool, hooked: bool) -> Result<()> {
+    if !findable && !hooked {
+        return Ok(());
+    }
     let before = read::record(app, caller, id).await?;
     if before.text("owner") != caller.key.as_str() {
         return Err(ApiError::new(Code::Forbidden));
     }
-    listing::enter(app, id, Micros(before.number("created")?)).await
+    if hooked {
+        webhooks::announce(app, id).await?;
+    }
+    if findable {
+        listing::enter(app, id, Micros(before.number("created")?)).await?;
+    }
+    Ok(())
 }
 
 /// The new name is bound first, the record changed second, the old name freed last: a crash in between leaves both names leading to

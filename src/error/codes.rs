@@ -88,10 +88,10 @@ codes! {
     InvalidAlias => spec("invalid_alias", 422, "An alias has 1 to 200 characters, no control or invisible characters, and must not look like an id.", "Choose a plain word such as \"ops-alerts\"."),
     InvalidMetadataSchema => spec("invalid_metadata_schema", 422, "`metadata_schema` must be a JSON object of at most 16 KiB.", "Send a smaller object."),
     ChannelNameInUse => spec("channel_name_in_use", 409, "You already have a channel of this name with another mode or access.", "Use the channel in `channel_id`, or choose another name."),
-    AliasConflict => spec("alias_conflict", 409, "This alias belongs to another channel.", "Choose another alias; aliases are global."),
-    AliasNotFound => spec("alias_not_found", 404, "This channel has no such alias.", "Look at its `aliases`: GET /v1/channels/{id}."),
+    AliasConflict => spec("alias_conflict", 409, "This alias belongs to another channel or actor.", "Choose another alias; aliases are global."),
+    AliasNotFound => spec("alias_not_found", 404, "This channel or actor has no such alias.", "Look at its `aliases`: GET /v1/channels/{id} or /v1/actors/{id}."),
     ChannelNotEmpty => spec("channel_not_empty", 409, "The mode cannot change while the channel has live messages.", "Create a new channel, or wait until the messages have expired."),
-    InvalidWebhookUrl => spec("invalid_webhook_url", 422, "The webhook URL must be an http or https URL with a host and without credentials.", "Send a URL such as https://example.com/hook."),
+    InvalidWebhookUrl => spec("invalid_webhook_url", 422, "The webhook URL must be an http or https URL with a host and without credentials, at most 2,048 bytes long.", "Send a URL such as https://example.com/hook."),
     ChannelPaused => spec("channel_paused", 503, "The channel takes no messages at the moment; reading and claiming work.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
     ChannelWriteRateExceeded => spec("channel_write_rate_exceeded", 429, "The channel takes only so many messages a minute.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
     QuotaExceeded => spec("quota_exceeded", 409, "A limit of this instance is reached.", "Delete what you no longer need, or ask the operator to raise the limit named in `limit`."),
@@ -109,7 +109,8 @@ codes! {
 
     // Actors
     ActorNotFound => spec("actor_not_found", 404, "There is no actor with this id, alias, or name of yours.", "Create it: POST /v1/actors {\"name\": …}, or send actor_label as free text."),
-    ActorForbidden => spec("actor_forbidden", 403, "This actor belongs to another key.", "Act as an actor that your own key registered, or leave `actor` out."),
+    ActorForbidden => spec("actor_forbidden", 403, "This actor belongs to another key.", "Act as an actor that your own key registered, or leave `actor` out. A word that is somebody's alias is yours once you create it: POST /v1/actors {\"name\": …}."),
+    WebhookNotFound => spec("webhook_not_found", 404, "This actor has no webhook.", "Set one: POST /v1/actors/{id}/webhook {\"url\": …}."),
     InvalidActorName => spec("invalid_actor_name", 422, "An actor name has 1 to 128 characters, no control or invisible characters, and must not look like an id.", "Choose a plain name such as \"worker-1\"."),
 
     // Claims

@@ -12,6 +12,7 @@ use crate::http::{Answer, Body, Caller, Once, Params};
 use crate::ids::KeyId;
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
+use crate::webhooks;
 
 pub static ADD_CHANNEL_MEMBER: Operation = Operation {
     id: "addChannelMember",
@@ -58,6 +59,9 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .may_send_again(true)
         .run(&app.redis)
         .await?;
+    if reply.int(2)? == 1 {
+        webhooks::hand_over_later(&app, &channel);
+    }
     let view = MemberView::new(&channel, member.as_str(), reply.micros(0)?, &reply.text(1)?);
     Ok(Answer::created(&view)?.once(&once, reply.status() == "replayed"))
 }

@@ -2,6 +2,7 @@
 
 pub mod history;
 pub mod list;
+pub mod mentions;
 pub mod poll;
 pub mod post;
 pub mod retract;
@@ -45,6 +46,7 @@ pub struct MessageView {
     claimed_by: Option<ActorRef>,
     /// The API key that holds or held the claim.
     claimed_by_key_id: Option<String>,
+    /// The actors that it mentions and that may read the channel.
     mentions: Vec<ActorRef>,
     claimed_at: Option<String>,
     acknowledged_by: Vec<AckView>,
@@ -99,6 +101,8 @@ pub struct Stored {
     pub content: String,
     /// JSON as it was sent, or empty.
     pub metadata: String,
+    /// Those mentioned: id and name in turn, each ended by \31.
+    pub mentions: String,
 }
 
 /// Who posted a message.
@@ -128,13 +132,14 @@ impl Stored {
         let Value::Array(parts) = entry else { return None };
         let [id, Value::Array(fields)] = parts.as_slice() else { return None };
         let micros = Micros(text_of(id)?.strip_suffix("-0")?.parse().ok()?);
-        let mut stored = Self { micros, head: Head::default(), content: String::new(), metadata: String::new() };
+        let mut stored = Self { micros, head: Head::default(), content: String::new(), metadata: String::new(), mentions: String::new() };
         for pair in fields.chunks_exact(2) {
             let value = text_of(&pair[1])?;
             match text_of(&pair[0])?.as_str() {
                 "h" => stored.head = Head::parse(&value)?,
                 "c" => stored.content = value,
                 "m" => stored.metadata = value,
+                "t" => stored.mentions = value,
                 _ => {}
             }
         }
@@ -170,7 +175,7 @@ impl Stored {
             expires_at: expires.rfc3339(),
             claimed_by: holder.map(|r| ActorRef { id: r.actor_id.clone(), name: r.actor_name.clone() }),
             claimed_by_key_id: holder.map(|r| r.key.clone()),
-            mentions: Vec::new(),
+            mentions: mentions::parse(&self.mentions),
             claimed_at: holder.map(|r| r.claimed_at.rfc3339()),
             acknowledged_by: record.map(|r| r.acks.iter().map(AckView::of).collect()).unwrap_or_default(),
             active,

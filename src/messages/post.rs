@@ -3,6 +3,7 @@
 use axum::extract::State;
 use utoipa::ToSchema;
 
+use super::mentions::{self, MAX_MENTIONS};
 use super::{Head, MAX_METADATA_BYTES, MessageEnvelope, MessageView, Stored};
 use crate::actors::{self, Unknown};
 use crate::app::App;
@@ -14,9 +15,8 @@ use crate::http::{Answer, Body, Caller, Fields, Once, Params};
 use crate::ids::ChannelId;
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
+use crate::webhooks;
 
-/// Most mentions of one message.
-const MAX_MENTIONS: usize = 50;
 /// Longest `actor_label`, in bytes.
 const MAX_LABEL_BYTES: usize = 256;
 
@@ -57,14 +57,15 @@ pub struct PostMessage {
     /// The task or message itself.
     #[schema(example = "Summarise https://example.com/report.pdf")]
     pub content: String,
-    /// An actor of yours: id or name.
+    /// An actor of yours: id, name or alias.
     pub actor: Option<String>,
     /// Or free text.
     pub actor_label: Option<String>,
     /// Structured data of yours, at most 16 KiB of JSON.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<String>,
-    /// Actor ids or aliases.
+    /// At most 50 actor ids or aliases, no names. Who may not read the channel is left out.
+    #[schema(example = json!(["researcher"]), max_items = 50)]
     pub mentions: Option<Vec<String>>,
 }
 
@@ -138,6 +139,10 @@ pub async fn post(
 ) -> Result<(MessageView, bool)> {
     let head = message.head(app, caller).await?;
     let metadata = message.metadata.unwrap_or_default();
+    let mentions = match message.mentions.as_deref() {
+        None | Some([]) => String::new(),
+        Some(words) => Box::pin(mentions::candidates(app, caller, channel, words)).await?, // boxed: seldom
+    };
     let slot = app.keys.channel(channel);
     let packed = head.pack();
     let reply = scripts::MESSAGE_POST
@@ -149,13 +154,19 @@ pub async fn post(
         .int("floor", app.redis.clock().floor().0)
         .int("cap", app.settings.max_messages_per_channel)
         .arg("task", if task { "1" } else { "" })
+        .arg("mentions", &mentions)
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(once.is_kept())
         .run(&app.redis)
         .await?;
     let micros = reply.micros(0)?;
-    let stored = Stored { micros, head, content: message.content, metadata };
+    let told = reply.len() > 2; // it mentions somebody, or is pushed
+    if told && reply.int(3)? == 1 {
+        webhooks::hand_over_later(app, channel);
+    }
+    let mentions = if told { reply.text(2)? } else { String::new() };
+    let stored = Stored { micros, head, content: message.content, metadata, mentions };
     let view = stored.view(channel, None, reply.uint(1)?, micros)?;
     Ok((view, reply.status() == "replayed"))
 }

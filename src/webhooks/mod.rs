@@ -79,12 +79,17 @@ pub fn check_secret(field: &str, secret: String) -> Result<String> {
     Ok(secret)
 }
 
+/// Whether this replica has put the channel into the index of outboxes within the last ten minutes.
+pub fn is_announced(app: &App, channel: &ChannelId) -> bool {
+    app.announced.0.contains_key(channel)
+}
+
 /// Puts a channel into the index of outboxes, unless this replica did within the last ten minutes. Before anything is written into its outbox.
 ///
 /// # Errors
 /// Redis trouble.
 pub async fn announce(app: &App, channel: &ChannelId) -> Result<()> {
-    if app.announced.0.contains_key(channel) {
+    if is_announced(app, channel) {
         return Ok(());
     }
     let slot = app.keys.outboxes(channel);

@@ -1,4 +1,4 @@
-//! lua/channels/name_take.lua, name_read.lua, name_drop.lua, alias_add.lua, alias_take.lua, alias_read.lua, alias_drop.lua
+//! lua/channels/name_take.lua, name_read.lua, name_drop.lua, alias_add.lua, alias_remove.lua; lua/aliases/
 
 use crate::support::script::{Bench, CHANNEL, SECOND, STRANGER, on_both};
 
@@ -70,21 +70,21 @@ pub fn answers_alias_remove(b: &Bench) {
 }
 
 pub fn answers_alias_take(b: &Bench) {
-    b.ask("channels/alias_take").run().ok("taken");
-    b.ask("channels/alias_take").run().ok("mine").wrote_nothing();
-    assert_eq!(b.ask("channels/alias_take").with("id", ANOTHER).run().ok("bound").wrote_nothing().text(0), CHANNEL);
+    b.ask("aliases/take").run().ok("taken");
+    b.ask("aliases/take").run().ok("mine").wrote_nothing();
+    assert_eq!(b.ask("aliases/take").with("id", ANOTHER).run().ok("bound").wrote_nothing().text(0), CHANNEL);
 }
 
 pub fn answers_alias_read(b: &Bench) {
-    assert_eq!(b.ask("channels/alias_read").run().ok("bound").text(0), "");
-    b.ask("channels/alias_take").run().ok("taken");
-    assert_eq!(b.ask("channels/alias_read").run().ok("bound").wrote_nothing().text(0), CHANNEL);
+    assert_eq!(b.ask("aliases/read").run().ok("bound").text(0), "");
+    b.ask("aliases/take").run().ok("taken");
+    assert_eq!(b.ask("aliases/read").run().ok("bound").wrote_nothing().text(0), CHANNEL);
 }
 
 pub fn answers_alias_drop(b: &Bench) {
-    b.ask("channels/alias_take").run().ok("taken");
-    b.ask("channels/alias_drop").with("id", ANOTHER).run().ok("dropped").wrote_nothing();
-    assert_eq!(b.ask("channels/alias_drop").run().ok("dropped").after, "");
+    b.ask("aliases/take").run().ok("taken");
+    b.ask("aliases/drop").with("id", ANOTHER).run().ok("dropped").wrote_nothing();
+    assert_eq!(b.ask("aliases/drop").run().ok("dropped").after, "");
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn a_name_is_taken_from_a_channel_that_is_known_to_be_gone_and_counts_once() {
         let bound = take().with("id", THIRD).with("instead_of", CHANNEL).run().ok("bound").wrote_nothing();
         assert_eq!(bound.text(0), ANOTHER);
         // The same for an alias.
-        b.ask("channels/alias_take").run().ok("taken");
-        b.ask("channels/alias_take").with("id", ANOTHER).with("instead_of", CHANNEL).run().ok("taken");
-        assert_eq!(b.ask("channels/alias_read").run().ok("bound").text(0), ANOTHER);
+        b.ask("aliases/take").run().ok("taken");
+        b.ask("aliases/take").with("id", ANOTHER).with("instead_of", CHANNEL).run().ok("taken");
+        assert_eq!(b.ask("aliases/read").run().ok("bound").text(0), ANOTHER);
     });
 }
 

@@ -32,6 +32,7 @@ mod placeholders;
 mod sessions;
 mod tasks;
 mod usage;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -49,9 +50,18 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("access_requests/deny", access_requests::answers_deny),
     ("access_requests/list", access_requests::answers_list),
     ("access_requests/request", access_requests::answers_request),
+    ("actors/alias_add", actors::answers_alias_add),
+    ("actors/alias_remove", actors::answers_alias_remove),
     ("actors/find", actors::answers_find),
+    ("actors/hook_delete", webhooks::answers_hook_delete),
+    ("actors/hook_read", webhooks::answers_hook_read),
+    ("actors/hook_set", webhooks::answers_hook_set),
+    ("actors/known", actors::answers_known),
     ("actors/read", actors::answers_read),
     ("actors/register", actors::answers_register),
+    ("aliases/drop", channel_names::answers_alias_drop),
+    ("aliases/read", channel_names::answers_alias_read),
+    ("aliases/take", channel_names::answers_alias_take),
     ("api_keys/admit", api_keys::answers_admit),
     ("api_keys/create", api_keys::answers_create),
     ("api_keys/look", api_keys::answers_look),
@@ -66,10 +76,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("audit/list_all", audit::answers_list_all),
     ("audit/note", audit::answers_note),
     ("channels/alias_add", channel_names::answers_alias_add),
-    ("channels/alias_drop", channel_names::answers_alias_drop),
-    ("channels/alias_read", channel_names::answers_alias_read),
     ("channels/alias_remove", channel_names::answers_alias_remove),
-    ("channels/alias_take", channel_names::answers_alias_take),
     ("channels/brief", listing::answers_brief),
     ("channels/discover", listing::answers_discover),
     ("channels/discover_enter", listing::answers_enter),
@@ -117,6 +124,8 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("usage/add", usage::answers_add),
     ("usage/channel", usage::answers_channel),
     ("usage/overview", usage::answers_overview),
+    ("webhooks/index_drop", webhooks::answers_index_drop),
+    ("webhooks/index_enter", webhooks::answers_index_enter),
 ];
 
 #[test]

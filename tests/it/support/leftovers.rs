@@ -30,8 +30,10 @@ enum Of {
     EachValue(&'static str),
     /// Each member of the sorted set is the id of a channel: this key of it.
     EachMember(&'static str),
-    /// The `meta` of the channel whose id the string holds.
-    ChannelNamed,
+    /// Each field of the hash is the id of an actor: its entry in the book.
+    EachActor,
+    /// The `meta` of the channel, or the entry in the book of the actor, whose id the string holds.
+    WhatIsNamed,
 }
 
 const fn kept(pattern: &'static str, of: Of, why: &'static str) -> Kept {
@@ -54,8 +56,12 @@ const KEPT: &[Kept] = &[
         Of::EachOwner("key:"),
         "actors by id; capped by their keys' lists of names, an entry goes when its key is revoked",
     ),
-    kept("{alias:*}:target", Of::ChannelNamed, "a global alias, given up when its channel is deleted"),
+    kept("{bck_*}:nicknames", Of::EachActor, "aliases of actors; capped, an entry goes with its actor"),
+    kept("{bck_*}:hooks", Of::EachActor, "webhooks of actors, one each; an entry goes with its actor"),
+    kept("{alias:*}:target", Of::WhatIsNamed, "a global alias, given up when its channel is deleted"),
+    kept("{actor-alias:*}:target", Of::WhatIsNamed, "a global alias, given up when its actor's key is revoked"),
     kept("{discoverable}:listing", Of::EachMember("meta"), "channels that can be found; an entry goes with its channel"),
+    kept("{outboxes:*}:index", Of::EachMember("meta"), "channels that have something to push; an entry goes with its channel"),
     kept("{mint}:closed", Of::Itself, "one switch, until minting is opened again"),
 ];
 
@@ -73,6 +79,13 @@ pub fn leftovers(server: &RedisServer, prefix: &str) -> Vec<String> {
             continue;
         };
         for record in records(&mut conn, &kept.of, &key, prefix, last) {
+            if let Some((book, actor)) = record.split_once(' ') {
+                let known: bool = cmd("HEXISTS").arg(book).arg(actor).query(&mut conn).expect("a book is a hash");
+                if !known {
+                    found.push(format!("{key}: no expiry, and its actor {actor} is gone"));
+                }
+                continue;
+            }
             if !exists(&mut conn, &record) {
                 found.push(format!("{key}: no expiry, and its record {record} is gone"));
             } else if expires(&mut conn, &record) {
@@ -83,6 +96,7 @@ pub fn leftovers(server: &RedisServer, prefix: &str) -> Vec<String> {
     found
 }
 
+/// The names of the records; an actor's is its book and its id, with a blank in between.
 fn records(conn: &mut Connection, of: &Of, key: &str, prefix: &str, last: &str) -> Vec<String> {
     let tagged = key.rfind('}').map_or("", |end| &key[..=end]);
     match of {
@@ -101,9 +115,17 @@ fn records(conn: &mut Connection, of: &Of, key: &str, prefix: &str, last: &str) 
             let members: Vec<String> = cmd("ZRANGE").arg(key).arg(0).arg(-1).query(conn).expect("it is a sorted set");
             members.iter().map(|member| format!("{prefix}{{{member}}}:{name}")).collect()
         }
-        Of::ChannelNamed => {
-            let channel: Option<String> = cmd("GET").arg(key).query(conn).expect("it is a string");
-            vec![format!("{prefix}{{{}}}:meta", channel.unwrap_or_default())]
+        Of::EachActor => {
+            let actors: Vec<String> = cmd("HKEYS").arg(key).query(conn).expect("it is a hash");
+            actors.iter().map(|actor| format!("{tagged}:book {actor}")).collect()
+        }
+        Of::WhatIsNamed => {
+            let id: Option<String> = cmd("GET").arg(key).query(conn).expect("it is a string");
+            let id = id.unwrap_or_default();
+            match id.strip_prefix("act_") {
+                Some(rest) => vec![format!("{prefix}{{bck_{}}}:book {id}", &rest[..rest.len().min(16)])],
+                None => vec![format!("{prefix}{{{id}}}:meta")],
+            }
         }
     }
 }
@@ -151,14 +173,24 @@ fn finds_keys_without_owner_or_expiry() {
     set("{alias:stale}:target", "ch_z");
     server.run::<()>(&["ZADD", &format!("{p}{{discoverable}}:listing"), "1", "ch_a", "2", "ch_y"]);
     set("odd", "1");
+    hash("{bck_ssssssssssssssss}:book", "act_ssssssssssssssss1", "me\u{1f}bck_s1\u{1f}me");
+    hash("{bck_ssssssssssssssss}:key:bck_s1", "active", "1");
+    set("{actor-alias:good}:target", "act_ssssssssssssssss1");
+    set("{actor-alias:stale}:target", "act_ssssssssssssssss2");
+    hash("{bck_ssssssssssssssss}:hooks", "act_ssssssssssssssss1", "u");
+    hash("{bck_ssssssssssssssss}:hooks", "act_ssssssssssssssss3", "u");
+    server.run::<()>(&["ZADD", &format!("{p}{{outboxes:3}}:index"), "1", "ch_a", "2", "ch_x"]);
     let expected = [
         "{p}odd: no expiry, and not in KEPT (tests/it/support/leftovers.rs)",
+        "{p}{actor-alias:stale}:target: no expiry, and its actor act_ssssssssssssssss2 is gone",
         "{p}{alias:stale}:target: no expiry, and its record {p}{ch_z}:meta is gone",
         "{p}{bck_s}:book: no expiry, and its record {p}{bck_s}:key:bck_s2 will be gone before it",
+        "{p}{bck_ssssssssssssssss}:hooks: no expiry, and its actor act_ssssssssssssssss3 is gone",
         "{p}{bck_s}:channels:bck_s3: no expiry, and its record {p}{bck_s}:key:bck_s3 is gone",
         "{p}{ch_a}:log: no expiry, and not in KEPT (tests/it/support/leftovers.rs)",
         "{p}{ch_b}:members: no expiry, and its record {p}{ch_b}:meta is gone",
         "{p}{discoverable}:listing: no expiry, and its record {p}{ch_y}:meta is gone",
+        "{p}{outboxes:3}:index: no expiry, and its record {p}{ch_x}:meta is gone",
     ];
     assert_eq!(leftovers(&server, &p), expected.map(|line| line.replace("{p}", &p)));
 }

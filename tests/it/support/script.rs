@@ -38,8 +38,23 @@ pub const TTL: u64 = 300;
 pub const RETENTION: u64 = 600;
 
 /// Key forms that may be kept without an expiry; each belongs to a record with an owner.
-const KEPT: &[&str] =
-    &["meta", "members", "requests", "labels", "key:", "channels:", "owned:", "actors:", "book", "closed", "target", "listing"];
+const KEPT: &[&str] = &[
+    "meta",
+    "members",
+    "requests",
+    "labels",
+    "key:",
+    "channels:",
+    "owned:",
+    "actors:",
+    "book",
+    "nicknames",
+    "hooks",
+    "closed",
+    "target",
+    "listing",
+    "index",
+];
 /// What dies together, at the deadline that `meta` names.
 const DIE_TOGETHER: &[&str] = &["log", "open", "claims", "leases"];
 /// What `open`, `leases` and `claims` hold besides messages, so that they stand until the deadline. No test sees it but through the dump.
@@ -217,6 +232,7 @@ impl Bench {
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),
             _ if has("lookups") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
             _ if has("listing") => keys.discoverable(),
+            _ if has("index") => keys.outboxes(&ChannelId::parse(CHANNEL).expect("an id")),
             _ => keys.key(&KeyId::parse(OWNER).expect("an id")),
         }
     }
@@ -289,12 +305,13 @@ fn default_of(script: &str, arg: &str) -> String {
         "body" => "00112233445566778899aabbccddeeff",
         "alias" => "nick",
         "max" | "attempt" => "1",
-        "cap" | "most" => "1000",
+        "cap" | "most" | "cap_of_key" => "1000",
         "limit" => "50",
         "window_ms" => "60000",
         "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
         "task" | "metadata" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed"
-        | "gone" => "",
+        | "gone" | "mentions" => "",
+        "url" => "https://example.com/hook",
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
     }
     .to_owned()

@@ -1,10 +1,10 @@
 --[[
-channels/alias_read: which channel a global alias stands for.
+aliases/read: which channel or actor a global alias stands for.
 
 @slot alias
 @flags no-writes
 @key alias  string
-@ok  bound  channel id, or empty
+@ok  bound  its id, or empty
 ]]
 --- @include lib/answer
 

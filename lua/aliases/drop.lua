@@ -1,5 +1,5 @@
 --[[
-channels/alias_drop: free a global alias, if it still stands for this channel.
+aliases/drop: free a global alias, if it still stands for this channel or actor.
 
 @slot alias
 @flags allow-oom

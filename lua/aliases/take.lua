@@ -1,13 +1,13 @@
 --[[
-channels/alias_take: bind a global alias to a channel, if it is free or bound to a channel that is known to be gone.
+aliases/take: bind a global alias to a channel or an actor, if it is free or bound to one that is known to be gone.
 
 @slot alias
 @key alias      string
 @arg id         text
 @arg instead_of text  or empty
 @ok  taken
-@ok  mine       the channel had it before
-@ok  bound      channel id that has it
+@ok  mine       it stood for it before
+@ok  bound      what it stands for
 ]]
 --- @include lib/answer
 
