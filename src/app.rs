@@ -15,6 +15,7 @@ use crate::shutdown::Shutdown;
 use crate::store::{Keyspace, Redis, scripts};
 use crate::usage::{self, Tally, metrics::HeldCache};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
+use crate::webhooks::guard::Guard;
 use crate::webhooks::{Announced, HandOvers};
 
 /// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
@@ -37,6 +38,8 @@ pub struct AppState {
     pub announced: Announced,
     /// Channels whose outboxes this replica hands over at the moment.
     pub hand_overs: HandOvers,
+    /// Where webhooks may lead.
+    pub webhook_guard: Guard,
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
@@ -58,6 +61,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics, ..room })?;
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
+        webhook_guard: Guard::of(&settings),
         settings,
         redis,
         hub,

@@ -6,7 +6,8 @@ use crate::http::Fields;
 use crate::http::fields::wrong;
 use crate::names;
 use crate::webhooks::check_secret;
-use crate::webhooks::url::check_webhook_url;
+use crate::webhooks::guard::Guard;
+use crate::webhooks::url::{check_leads_outside, check_webhook_url};
 
 /// Longest channel name or alias, in characters.
 pub const MAX_NAME: usize = 200;
@@ -140,6 +141,15 @@ fn metadata_schema(fields: &Fields) -> Result<String> {
         .map_err(|_| ApiError::new(Code::InvalidMetadataSchema).field("metadata_schema"))?
         .unwrap_or_default();
     if schema.len() > MAX_SCHEMA_BYTES { Err(ApiError::new(Code::InvalidMetadataSchema).field("metadata_schema")) } else { Ok(schema) }
+}
+
+/// Refuses a webhook that leads where this instance pushes nothing to.
+///
+/// # Errors
+/// `invalid_webhook_url`.
+pub fn check_webhook(changes: &Changes, guard: &Guard) -> Result<()> {
+    let url = changes.iter().find(|(name, url)| *name == "webhook_url" && !url.is_empty());
+    url.map_or(Ok(()), |(_, url)| check_leads_outside(guard, "webhook_url", url))
 }
 
 fn webhook_url(text: String) -> Result<String> {

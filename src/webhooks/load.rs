@@ -78,7 +78,7 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
     }
     let (record, stored) = (reply.text(0)?, reply.text(1)?);
     let broken = || ApiError::internal("an actor's webhook is broken");
-    let owner = actors::Record::parse(&record).and_then(|record| KeyId::parse(record.owner())).ok_or_else(broken)?;
+    let owner = actors::Record::parse(&record, "").and_then(|record| KeyId::parse(record.owner())).ok_or_else(broken)?;
     let hook = ActorHook::parse(&stored).ok_or_else(broken)?;
     let body = match (&job.channel, job.event) {
         (None, Event::Test) => json!({ "event": job.event.word(), "actor_id": id.as_str() }),

@@ -12,7 +12,6 @@ use tokio_util::task::TaskTracker;
 
 use super::deliver::Courier;
 use super::gate::Gates;
-use super::guard::Guard;
 use super::job::Job;
 use super::push::Pusher;
 use super::sweep;
@@ -56,7 +55,7 @@ impl Worker {
     pub fn new(app: App, shutdown: Shutdown) -> anyhow::Result<Arc<Self>> {
         let settings = &app.settings;
         let slots = settings.webhook_concurrency;
-        let pusher = Pusher::new(Guard::of(settings), settings.webhook_timeout, settings.webhook_per_host)?;
+        let pusher = Pusher::new(app.webhook_guard.clone(), settings.webhook_timeout, settings.webhook_per_host)?;
         let gates = Gates::new(settings.webhook_per_host);
         Ok(Arc::new(Self {
             courier: Courier { app, pusher, gates, slots: Arc::new(Semaphore::new(slots)) },
