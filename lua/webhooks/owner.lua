@@ -6,12 +6,15 @@ webhooks/owner: whether a key owns the channel, whose webhook only its owner see
 @key meta     hash
 @key members  hash
 @arg key      text
-@ok  owner    whether it has a webhook, 0|1
+@arg needed   text  1: only if the channel has a webhook
+@ok  owner
 @no  channel_not_found
 @no  channel_access_denied
 @no  forbidden
+@no  webhook_not_found
 ]]
 --- @include lib/answer
 --- @include lib/owner
 
-return ok('owner', (redis.call('HGET', meta, 'webhook_url') or '') ~= '' and 1 or 0)
+if needed == '1' and (redis.call('HGET', meta, 'webhook_url') or '') == '' then return refuse('webhook_not_found') end
+return ok('owner')

@@ -12,6 +12,7 @@ mod job;
 mod load;
 pub mod metrics;
 mod outbox;
+pub mod owners;
 mod push;
 mod sign;
 mod sweep;

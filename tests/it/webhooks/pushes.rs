@@ -73,7 +73,7 @@ async fn without_a_secret_nothing_is_signed_and_without_a_webhook_nothing_is_pus
 #[tokio::test]
 async fn a_new_member_and_a_mention_are_pushed_the_mention_once_a_minute() {
     let fleet = Fleet::start(2).await;
-    let _workers = [Worker::start(&fleet, &[]).await, Worker::start(&fleet, &[]).await];
+    let workers = [Worker::start(&fleet, &[]).await, Worker::start(&fleet, &[]).await];
     let (of_channel, of_actor) = (Receiver::start().await, Receiver::start().await);
     let (owner, member) = (fleet.agent("owner").await, fleet.agent("member").await);
     let channel = owner.channel_with(json!({ "mode": "broadcast", "access": "restricted", "webhook_url": of_channel.url() })).await;
@@ -82,9 +82,9 @@ async fn a_new_member_and_a_mention_are_pushed_the_mention_once_a_minute() {
     let expected = json!({ "event": "member_added", "channel_id": channel, "member_key_id": member.key_id, "approved_by": owner.key_id });
     assert_eq!(got[0].json(), expected);
 
-    let me = member.get("/v1/keys/me").await.ok(200);
-    let actor = me["default_actor"]["id"].as_str().or(me["actor"]["id"].as_str()).unwrap_or_else(|| panic!("no actor: {me}")).to_owned();
-    member.put(&format!("/v1/actors/{actor}/webhook"), json!({ "url": of_actor.url() })).await.ok(200);
+    let me = member.get(&format!("/v1/actors/{}", member.label)).await.ok(200);
+    let actor = me["id"].as_str().expect("an id").to_owned();
+    member.post(&format!("/v1/actors/{actor}/webhook"), json!({ "url": of_actor.url() })).await.ok(200);
     for n in 0..5 {
         owner.post_to(&channel, json!({ "content": format!("hey {n}"), "mentions": [actor] })).await.ok(201);
     }
@@ -93,7 +93,7 @@ async fn a_new_member_and_a_mention_are_pushed_the_mention_once_a_minute() {
     of_channel.gets(6, SOON).await;
     eventually("four mentions are dropped", SOON, || async {
         let mut muted = 0.0;
-        for worker in &_workers {
+        for worker in &workers {
             let page = worker.metrics().await;
             muted +=
                 page.lines().filter(|l| l.contains("why=\"muted\"")).filter_map(|l| l.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>();

@@ -103,10 +103,10 @@ async fn a_url_that_cannot_be_allowed_is_refused_when_it_is_set() {
     for url in ["http://10.0.0.1/", "http://169.254.169.254/latest", "http://[::1]/", "http://0x0a.1/", "http://example.com:22/"] {
         let path = format!("/v1/channels/{channel}");
         assert_eq!(owner.patch(&path, json!({ "webhook_url": url })).await.refused(422, "invalid_webhook_url")["field"], "webhook_url");
-        let new = json!({ "name": "new", "webhook_url": url });
+        let new = json!({ "name": "new", "mode": "broadcast", "webhook_url": url });
         owner.post("/v1/channels", new).await.refused(422, "invalid_webhook_url");
         let me = format!("/v1/actors/{}/webhook", owner.label);
-        assert_eq!(owner.put(&me, json!({ "url": url })).await.refused(422, "invalid_webhook_url")["field"], "url");
+        assert_eq!(owner.post(&me, json!({ "url": url })).await.refused(422, "invalid_webhook_url")["field"], "url");
     }
     fleet.finish().await;
 }
