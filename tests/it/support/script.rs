@@ -28,6 +28,7 @@ pub const STRANGER: &str = "bck_ssssssssssssssssaaaaaaaaaa";
 pub const SESSION: &str = "ses_aaaaaaaaaaaaaaaaaaaa";
 pub const ACTOR: &str = "act_ooooooooooooooooaaaaaaaaaa";
 pub const OTHER_ACTOR: &str = "act_ssssssssssssssssaaaaaaaaaa";
+pub const DELIVERY: &str = "dlv_aaaaaaaaaaaaaaaaaaaa_1760000000123-0";
 pub const INVITATION: &str = "inv_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 /// An access request of [`STRANGER`].
 pub const REQUEST: &str = "acr_ssssssssssssssssaaaaaaaaaaaaaaaaaaaa";
@@ -140,6 +141,13 @@ impl Bench {
         format!("{}{{{}}}:{suffix}", self.prefix, &OWNER[..20])
     }
 
+    /// The key of this bench that ends so, whatever its slot.
+    pub fn key_like(&self, suffix: &str) -> String {
+        let found = keys(&mut self.conn.borrow_mut(), &format!("{}*", self.prefix));
+        let found = found.into_iter().find(|key| key.ends_with(&format!("}}:{suffix}")));
+        found.unwrap_or_else(|| format!("{}{{none}}:{suffix}", self.prefix))
+    }
+
     /// All keys of this bench, with what they hold.
     pub fn dump(&self) -> String {
         dump(&self.redis, &format!("{}*", self.prefix))
@@ -232,6 +240,8 @@ impl Bench {
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),
             _ if has("lookups") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
             _ if has("listing") => keys.discoverable(),
+            _ if has("jobs") => keys.jobs(0),
+            _ if has("deliveries") || has("dead") => keys.hook(CHANNEL),
             _ if has("index") => keys.outboxes(&ChannelId::parse(CHANNEL).expect("an id")),
             _ => keys.key(&KeyId::parse(OWNER).expect("an id")),
         }
@@ -286,7 +296,18 @@ fn default_of(script: &str, arg: &str) -> String {
         "id" if script.starts_with("access_requests/") => REQUEST,
         "id" if script.starts_with("invitations/") && script != "invitations/route" => INVITATION,
         "id" if script.starts_with("sessions/") => SESSION,
+        "id" if script.starts_with("hooks/") || script.starts_with("jobs/") => DELIVERY,
+        "id" if script == "webhooks/actor_hook" || script == "webhooks/disable_actor" => ACTOR,
         "id" => CHANNEL,
+        "delivery" => DELIVERY,
+        "worker" => "w-1",
+        "from" => "0-0",
+        "job" => "a job",
+        "outcome" => "delivered",
+        "status" => "200",
+        "mark" => "m1",
+        "took_ms" => "7",
+        "idle" => "1000",
         "requester" => STRANGER,
         "name" => "worker",
         "owner_label" | "label" => "me",
@@ -308,9 +329,9 @@ fn default_of(script: &str, arg: &str) -> String {
         "cap" | "most" | "cap_of_key" => "1000",
         "limit" => "50",
         "window_ms" => "60000",
-        "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
+        "n" | "due" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" => "0",
         "task" | "metadata" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members" | "reason" | "freed"
-        | "gone" | "mentions" => "",
+        | "gone" | "mentions" | "reader" | "needed" | "error" => "",
         "url" => "https://example.com/hook",
         other => panic!("{script} has an argument {other} without a default in support/script.rs"),
     }
