@@ -60,6 +60,18 @@ async fn keys_and_actors(agent: &Agent, fleet: &Fleet, answers: &mut Answers) {
     let actor = answers.keep("createActor", 201, agent.post("/v1/actors", fields.clone())).await;
     answers.keep("createActor", 200, agent.post("/v1/actors", fields)).await;
     answers.keep("getActor", 200, agent.get(&format!("/v1/actors/{}", actor["id"].as_str().expect("an id")))).await;
+    let path = format!("/v1/actors/{}", actor["id"].as_str().expect("an id"));
+    let alias = json!({ "alias": format!("alias-of-{}", agent.label) });
+    answers.keep("createActorAlias", 201, agent.post(&format!("{path}/aliases"), alias.clone())).await;
+    answers.keep("getActor", 200, agent.get(&path)).await;
+    let alias = alias["alias"].as_str().expect("a word");
+    answers.keep("deleteActorAlias", 200, agent.delete(&format!("{path}/aliases/{alias}"))).await;
+    answers.keep("deleteActorAlias", 404, agent.delete(&format!("{path}/aliases/{alias}"))).await;
+    let hook = json!({ "url": "https://example.invalid/hook", "secret": "s" });
+    answers.keep("setActorWebhook", 200, agent.post(&format!("{path}/webhook"), hook)).await;
+    answers.keep("getActorWebhook", 200, agent.get(&format!("{path}/webhook"))).await;
+    answers.keep("deleteActorWebhook", 200, agent.delete(&format!("{path}/webhook"))).await;
+    answers.keep("getActorWebhook", 404, agent.get(&format!("{path}/webhook"))).await;
     answers.keep("health", 200, client.get("/health")).await;
 }
 
@@ -154,7 +166,10 @@ async fn messages_and_claims(agent: &Agent, other: &Agent, channel: &str, answer
     let body = json!({ "content": "one", "metadata": { "n": 1 } });
     let posted = answers.keep("createMessage", 201, agent.post_to(channel, body)).await;
     let first = posted["message"]["id"].as_str().expect("an id").to_owned();
-    let labelled = answers.keep("createMessage", 201, agent.post_to(channel, json!({ "content": "two", "actor_label": "me" }))).await;
+    let me = agent.get(&format!("/v1/actors/{}", agent.label)).await.ok(200)["id"].clone();
+    let labelled = answers
+        .keep("createMessage", 201, agent.post_to(channel, json!({ "content": "two", "actor_label": "me", "mentions": [me] })))
+        .await;
     let second = labelled["message"]["id"].as_str().expect("an id").to_owned();
     answers.keep("createMessage", 422, agent.post_to(channel, json!({}))).await;
     let leased = answers.keep("claimMessageWithLease", 200, other.claim_with_lease(&first, 60)).await;

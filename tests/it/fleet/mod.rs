@@ -7,6 +7,7 @@ mod health;
 mod idempotency;
 mod mcp;
 mod mcp_discovery;
+mod outboxes;
 mod python_sdk;
 mod races;
 mod readers;

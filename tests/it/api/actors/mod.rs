@@ -1,5 +1,8 @@
 //! `POST /v1/actors`, `GET /v1/actors/{identifier}`, and who may act as whom.
 
+mod aliases;
+mod webhook;
+
 use std::collections::HashSet;
 
 use futures::future::join_all;

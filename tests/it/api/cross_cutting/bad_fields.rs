@@ -76,10 +76,14 @@ fn fields_of(id: &str) -> (Value, &'static [(&'static str, Kind)]) {
         "ackMessage" | "releaseMessage" => (json!({}), &[("actor", Name), ("lease_token", Id)]),
         "heartbeatLease" => (json!({}), &[("lease_seconds", Count)]),
         "createActor" => (json!({ "name": format!("made-{}", unique()) }), &[("name", Name), ("description", Text), ("metadata", Object)]),
+        "createActorAlias" => (json!({}), &[("alias", Name)]),
+        "setActorWebhook" => (json!({ "url": "https://example.com/hook" }), &[("url", Word), ("secret", Text)]),
         "deleteChannel"
         | "deleteMessage"
         | "removeChannelMember"
         | "deleteChannelAlias"
+        | "deleteActorAlias"
+        | "deleteActorWebhook"
         | "approveChannelAccessRequest"
         | "denyChannelAccessRequest"
         | "createChannelInvitation"

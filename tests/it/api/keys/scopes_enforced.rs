@@ -36,6 +36,8 @@ fn body(operation: &Operation, channel: &str, other_key: &str) -> Value {
         "createChannel" => json!({ "name": "made", "mode": "claimable" }),
         "updateChannel" => json!({ "description": "changed" }),
         "createChannelAlias" => json!({ "alias": format!("alias-of-{channel}").replace("ch_", "") }),
+        "createActorAlias" => json!({ "alias": "made-by-narrow" }),
+        "setActorWebhook" => json!({ "url": "https://example.com/hook" }),
         "addChannelMember" => json!({ "key_id": other_key }),
         "createActor" => json!({ "name": "made" }),
         _ => json!({ "channel": channel, "content": "made", "actor": "made-by-claiming" }),

@@ -4,6 +4,7 @@ mod expiry;
 mod history;
 mod list;
 mod list_status;
+mod mentions;
 mod post;
 mod post_limits;
 mod retract;
