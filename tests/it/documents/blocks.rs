@@ -105,6 +105,7 @@ async fn the_first_success_prompt_and_the_guide_end_as_they_say() {
     let states: Vec<&Value> = tasks["data"].as_array().expect("a page").iter().map(|m| &m["state"]).collect();
     assert_eq!(states, ["done", "done", "open"], "two were done, one was given back: {tasks}");
     let results = agent.get(&format!("/v1/channels/{}/messages", ids[2])).await.ok(200);
-    assert_eq!(results["data"].as_array().expect("a page").len(), 3, "{results}");
+    assert_eq!(results["data"].as_array().expect("a page").len(), 4, "{results}");
+    assert_eq!(results["data"][3]["mentions"][0]["name"], "reviewer-1", "by its alias: {results}");
     fleet.finish().await;
 }

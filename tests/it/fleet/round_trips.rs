@@ -49,6 +49,32 @@ async fn a_hot_operation_is_one_script_and_two_with_a_rate_limit() {
     }
 }
 
+/// Nothing more for a webhook of the channel; mentions are looked up once a second.
+#[tokio::test]
+async fn a_post_that_is_pushed_or_mentions_somebody_is_one_script_too() {
+    let redis = RedisServer::start_private(&[]);
+    let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_RATE_LIMIT", "0").start().await;
+    settled(&redis).await;
+    let agent = fleet.agent("agent").await;
+    let hook = "https://hooks.example.com/x";
+    let channel = agent.channel_with(json!({ "name": "hooked", "mode": "claimable", "webhook_url": hook })).await;
+    let hot = Hot { redis: redis.clone(), agent: agent.clone(), scripts: 1 };
+    hot.cost("post with a webhook", |agent| agent.post_to(&channel, json!({ "content": "a task" }))).await;
+
+    let path = format!("/v1/actors/{}", agent.label);
+    agent.post(&format!("{path}/webhook"), json!({ "url": hook })).await.ok(200);
+    agent.post(&format!("{path}/aliases"), json!({ "alias": "nick" })).await.ok(201);
+    let mut costs = Vec::new();
+    for _ in 0..ROUNDS {
+        let count = Count::start(&redis);
+        agent.on(0).post_to(&channel, json!({ "content": "x", "mentions": ["nick"] })).await.ok(201);
+        costs.push(count.scripts());
+    }
+    // At first the alias, the actor, whether the channel is there, the index, the key, the post; and their scripts have to be sent.
+    assert!(costs.iter().min() == Some(&1) && costs.iter().max() <= Some(&10), "{costs:?}");
+    fleet.finish().await;
+}
+
 async fn ids(agent: &Agent, channel: &str, state: &str) -> Vec<String> {
     let page = agent.list(channel, "limit=100").await.ok(200);
     let messages = page["data"].as_array().unwrap().iter().filter(|message| message["state"] == state);
