@@ -86,7 +86,7 @@ const NAMES_CHANGED: &str = "names";
 
 /// Tells every replica that a key was revoked or narrowed. A lost message costs a second: caches keep nothing longer.
 pub async fn tell_of_changed_key(app: &App, key: &KeyId) {
-    app.key_cache.forget(key.as_str());
+    app.forget_key(key.as_str());
     tell_fleet(app, key.as_str()).await;
 }
 
@@ -111,7 +111,7 @@ fn listen_for_changes(app: &App) {
             let Some(app) = weak.upgrade() else { return };
             match event {
                 FixedEvent::Message(word) if word == NAMES_CHANGED => app.forget_names(),
-                FixedEvent::Message(key) => app.key_cache.forget(&key),
+                FixedEvent::Message(key) => app.forget_key(&key),
                 FixedEvent::Lost => {
                     app.key_cache.forget_all();
                     app.forget_names();
@@ -122,6 +122,12 @@ fn listen_for_changes(app: &App) {
 }
 
 impl AppState {
+    /// A revoked key takes its actors with it.
+    fn forget_key(&self, key: &str) {
+        self.key_cache.forget(key);
+        self.actor_cache.forget_what_may_change();
+    }
+
     fn forget_names(&self) {
         self.name_cache.forget_all();
         self.actor_cache.forget_what_may_change();

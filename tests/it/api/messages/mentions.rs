@@ -1,9 +1,12 @@
 //! `mentions` of a message: who is, who is left out, and where they are shown.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::client::Agent;
 use crate::support::fleet::Fleet;
+use crate::support::wait::eventually;
 
 /// An actor of a key, as messages show it, with an alias of the same name.
 async fn known(agent: &Agent, name: &str) -> Value {
@@ -51,7 +54,11 @@ async fn mentioned_actors_are_shown_wherever_the_message_is() {
     // The name of an actor stays in the message when its key is gone.
     other.delete("/v1/keys/me").await.ok(200);
     assert_eq!(owner.list(&channel, "").await.ok(200)["data"][0]["mentions"], both);
-    assert_eq!(mention(&owner, &channel, json!([theirs["id"], "theirs alias"])).await, json!([]), "nobody to tell");
+    eventually("there is nobody to tell on any replica", Duration::from_secs(3), || async {
+        let words = json!([theirs["id"], "theirs alias"]);
+        mention(&owner.on(0), &channel, words.clone()).await == json!([]) && mention(&owner.on(1), &channel, words).await == json!([])
+    })
+    .await;
     fleet.finish().await;
 }
 
