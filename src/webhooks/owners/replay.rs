@@ -33,7 +33,7 @@ pub static REPLAY_ACTOR_WEBHOOK_DELIVERY: Operation = Operation {
     id: "replayActorWebhookDelivery",
     path: "/v1/actors/{identifier}/webhook/deliveries/{delivery_id}/replay",
     summary: "Deliver something to an actor's webhook again",
-    auth: Auth::Key(Some(Scope::MessagesWrite)),
+    auth: Auth::Key(Some(Scope::MessagesRead)),
     scripts: &[&scripts::ACTOR_FIND, &scripts::ACTOR_HOOK_READ, &scripts::HOOK_ONE, &scripts::JOB_PUT],
     refusals: &[Code::ActorForbidden],
     ..REPLAY_CHANNEL_WEBHOOK_DELIVERY

@@ -32,7 +32,7 @@ pub static TEST_ACTOR_WEBHOOK: Operation = Operation {
     path: "/v1/actors/{identifier}/webhook/test",
     summary: "Try out an actor's webhook",
     about: "Owner only. Pushes {\"event\": \"webhook.test\", \"actor_id\": …}, signed as everything else. See how it went in the list of deliveries.",
-    auth: Auth::Key(Some(Scope::MessagesWrite)),
+    auth: Auth::Key(Some(Scope::MessagesRead)),
     scripts: &[&scripts::ACTOR_FIND, &scripts::ACTOR_HOOK_READ, &scripts::JOB_PUT],
     refusals: &[Code::ActorForbidden],
     ..TEST_CHANNEL_WEBHOOK
