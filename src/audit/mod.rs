@@ -152,7 +152,7 @@ impl AuditEvent {
     fn parse(entry: &RedisValue) -> Option<Self> {
         let RedisValue::Array(parts) = entry else { return None };
         let [number, RedisValue::Array(fields)] = parts.as_slice() else { return None };
-        let (ms, us) = text_of(number)?.split_once('-').and_then(|(ms, us)| Some((ms.parse::<u64>().ok()?, us.parse::<u64>().ok()?)))?;
+        let micros = Micros(text_of(number)?.strip_suffix("-0")?.parse().ok()?);
         let (id, packed) = (text_of(fields.get(1)?)?, text_of(fields.get(3)?)?);
         let mut parts = packed.splitn(5, SEPARATOR).map(str::to_owned);
         let event_type = parts.next()?;
@@ -165,7 +165,7 @@ impl AuditEvent {
             actor_key_id: some(actor),
             remote_addr: parts.next()?,
             detail: RawValue::from_string(parts.next()?).ok()?,
-            created_at: Micros(ms * 1000 + us).rfc3339(),
+            created_at: micros.rfc3339(),
         })
     }
 }

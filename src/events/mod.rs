@@ -38,8 +38,7 @@ impl EventView {
     fn read(channel: &ChannelId, entry: &Value) -> Option<Self> {
         let Value::Array(parts) = entry else { return None };
         let [id, Value::Array(fields)] = parts.as_slice() else { return None };
-        let (ms, us) = text_of(id)?.split_once('-').and_then(|(ms, us)| Some((ms.parse::<u64>().ok()?, us.parse::<u64>().ok()?)))?;
-        let at = Micros(ms * 1000 + us);
+        let at = Micros(text_of(id)?.strip_suffix("-0")?.parse().ok()?);
         let field = |name: &str| {
             let pair = fields.chunks_exact(2).find(|pair| text_of(&pair[0]).as_deref() == Some(name))?;
             text_of(&pair[1])

@@ -70,14 +70,12 @@ impl Caller {
     }
 
     /// Whether the key still may do what it asked for when the request came: for answers given after a wait. The news of a change may
-    /// have been lost, so what is known counts for as long as the cache would keep it, and longer only if a check that is as young has
-    /// found the subscription in place.
+    /// have been lost, or never sent by a replica that died, so what is known counts for as long as the cache would keep it and no longer.
     ///
     /// # Errors
     /// `unauthorized` when it was revoked meanwhile, `insufficient_scope` when it was narrowed.
     pub async fn still_admitted(&self, app: &App) -> Result<()> {
-        let certain = self.admitted.asked_at.elapsed() < cache::LIFE || app.hub.heard_all_until(cache::LIFE);
-        if app.key_cache.epoch() == self.checked_at && certain {
+        if app.key_cache.epoch() == self.checked_at && self.admitted.asked_at.elapsed() < cache::LIFE {
             return Ok(());
         }
         let now = admit::look(app, &self.presented).await?;

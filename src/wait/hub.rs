@@ -60,7 +60,7 @@ impl Default for HubConfig {
             url: "redis://127.0.0.1:6379".into(),
             linger: Duration::from_secs(30),
             confirm_within: Duration::from_millis(1500),
-            check_every: Duration::from_millis(500),
+            check_every: Duration::from_secs(1),
             max_topics: 100_000,
         }
     }
@@ -136,8 +136,6 @@ pub(super) struct Tally {
     /// Connections made.
     pub connections: AtomicU64,
     pub resubscribed: AtomicU64,
-    /// When the last check began that found all subscriptions in place.
-    pub whole_at: Mutex<Option<Instant>>,
     waiters: AtomicU64,
     wakes: AtomicU64,
     lagged: AtomicU64,
@@ -183,11 +181,6 @@ impl Hub {
     pub fn subscribe_fixed(self: &Arc<Self>, topic: &str, listener: Listener) {
         self.topics.lock().place(topic, &self.tally).listen(listener);
         self.resync.notify_one();
-    }
-
-    /// Whether everything that was published up to so long ago has been heard, or its loss told to listeners.
-    pub fn heard_all_until(&self, ago: Duration) -> bool {
-        self.tally.whole_at.lock().is_some_and(|at| at.elapsed() < ago)
     }
 
     /// The state of the hub now.

@@ -1,7 +1,7 @@
 //! Subscriptions get lost without a word: with the connection, with a slot that moves, with a node. Here that is
 //! noticed, and put right.
 //!
-//! Noticed by events (a new connection, a changed topology) and by asking Redis twice a second how many topics it
+//! Noticed by events (a new connection, a changed topology) and by asking Redis about every second how many topics it
 //! holds for us. Put right by subscribing to everything again, which is harmless where it still stands, and waking the
 //! waiters of each topic once it does.
 
@@ -103,7 +103,6 @@ impl Hub {
         let at_most = held + (self.tally.entered.load(SeqCst) - entered);
         if (at_least..=at_most).contains(&counted) {
             health.differed = 0;
-            *self.tally.whole_at.lock() = Some(health.checked_at);
             return false;
         }
         health.differed += 1;

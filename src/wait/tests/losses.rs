@@ -166,10 +166,7 @@ async fn a_connection_that_no_longer_answers_is_replaced() {
     let place = hub.topic(TOPIC).await.unwrap();
     sleep(NOT_NOW).await;
     let seen = place.seq();
-    assert!(hub.heard_all_until(SOON), "checks found the subscription in place");
     deaf.send(()).unwrap();
-    sleep(Duration::from_millis(200)).await;
-    assert!(!hub.heard_all_until(Duration::from_millis(100)), "a check that is not answered finds nothing");
     timeout(5 * SOON, place.changed(seen)).await.expect("three checks were not answered");
     let seen = place.seq();
     redis.publish(TOPIC, "one").await;

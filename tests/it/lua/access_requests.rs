@@ -18,7 +18,7 @@ pub fn answers_request(b: &Bench) {
     request(b).run().no("channel_not_found");
     b.channel(&[]);
     request(b).run().ok("open").wrote_nothing();
-    b.run::<()>(&["HSET", &b.key("meta"), "access", "restricted"]);
+    b.set("access", "restricted");
     b.ask("access_requests/request").run().ok("already_member").wrote_nothing();
     assert_eq!(request(b).once("r").run().ok("pending").text(0), REQUEST);
     let again = request(b).once("r").run().ok("replayed").wrote_nothing();

@@ -100,13 +100,11 @@ fn a_minted_key_is_a_record_a_label_and_an_actor_and_nothing_secret() {
     on_both(|b| {
         minted(b);
         let expected = format!(
-            "{} hash kept\n  me = {ACTOR}\n{} stream expires\n  {}-{} i=evt_1 e=key.issue\u{1f}{OWNER}\u{1f}\u{1f}192.0.2.1\u{1f}{{}}\n\
+            "{} hash kept\n  me = {ACTOR}\n{} stream expires\n  {START}-0 i=evt_1 e=key.issue\u{1f}{OWNER}\u{1f}\u{1f}192.0.2.1\u{1f}{{}}\n\
              {} hash kept\n  {ACTOR} = me\u{1f}{OWNER}\u{1f}me\u{1f}{START}\u{1f}\u{1f}\n\
              {} hash kept\n  active = 1\n  actor = {ACTOR}\n  created = {START}\n  digest = d1\n  label = me\n{} hash kept\n  me = {OWNER}\n",
             b.key_of_owner(&format!("actors:{OWNER}")),
             b.key_of_owner(&format!("audit:{OWNER}")),
-            START / 1000,
-            START % 1000,
             b.key_of_owner("book"),
             b.key_of_owner(&format!("key:{OWNER}")),
             b.key_of_owner("labels"),

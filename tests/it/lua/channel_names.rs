@@ -51,7 +51,7 @@ pub fn answers_alias_remove(b: &Bench) {
     remove("b").run().no("channel_not_found");
     b.channel(&[("access", "restricted")]);
     remove("b").with("key", STRANGER).run().no("channel_access_denied");
-    b.run::<()>(&["HSET", &b.key("meta"), "access", "open"]);
+    b.set("access", "open");
     remove("b").with("key", STRANGER).run().no("forbidden");
     for alias in ["a", "b", "c"] {
         b.ask("channels/alias_add").with("alias", alias).run().ok("added");

@@ -27,7 +27,7 @@ pub fn answers(b: &Bench) {
     b.ask(CLAIM_AND_ACK).with("n", late).run().no("message_expired");
     b.at(late + (TTL + RETENTION) * SECOND);
     b.ask(CLAIM_AND_ACK).with("n", late).run().no("message_not_found");
-    b.run::<()>(&["HSET", &b.key("meta"), "mode", "broadcast"]);
+    b.set("mode", "broadcast");
     b.ask(CLAIM_AND_ACK).with("n", late).run().no("channel_not_claimable");
 }
 
