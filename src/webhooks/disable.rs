@@ -10,7 +10,7 @@ use super::load::Ready;
 use super::push::Outcome;
 use crate::app::App;
 use crate::audit::{self, Kind};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::store::scripts;
 
 /// Takes the webhook away, unless it was changed since it failed.
@@ -21,7 +21,10 @@ pub async fn disable(app: &App, target: &Target, ready: &Ready, last: &Outcome) 
     let reply = match target {
         Target::Channel(id) => {
             let slot = app.keys.channel(id);
-            scripts::WEBHOOK_DISABLE.on(&slot).arg("url", &ready.stored).may_send_again(true).run(&app.redis).await?
+            match scripts::WEBHOOK_DISABLE.on(&slot).arg("url", &ready.stored).may_send_again(true).run(&app.redis).await {
+                Err(e) if e.code() == Code::ChannelNotFound => return Ok(()),
+                reply => reply?,
+            }
         }
         Target::Actor(id) => {
             let slot = app.keys.actor(id);

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::job::{Job, queue_of};
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::ids::ChannelId;
 use crate::store::reply::text_of;
 use crate::store::scripts;
@@ -25,7 +25,7 @@ const MAX_STEPS: usize = 100;
 pub enum Left {
     /// Empty, or as good as that.
     Empty,
-    /// Empty, and the channel has no webhook.
+    /// Empty, and the channel has no webhook or is gone.
     Idle,
     /// Its queue takes no more at the moment.
     Paused,
@@ -84,7 +84,10 @@ pub async fn hand_over(app: &App, channel: &ChannelId) {
 pub async fn move_all(app: &App, channel: &ChannelId) -> Result<Left> {
     let slot = app.keys.channel(channel);
     for _ in 0..MAX_STEPS {
-        let reply = scripts::WEBHOOK_OUTBOX_READ.on(&slot).int("limit", BATCH).may_send_again(true).run(&app.redis).await?;
+        let reply = match scripts::WEBHOOK_OUTBOX_READ.on(&slot).int("limit", BATCH).may_send_again(true).run(&app.redis).await {
+            Err(e) if e.code() == Code::ChannelNotFound => return Ok(Left::Idle), // its outbox went with it
+            reply => reply?,
+        };
         if reply.status() == "idle" {
             return Ok(Left::Idle);
         }

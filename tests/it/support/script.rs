@@ -70,7 +70,7 @@ for _, k in ipairs(KEYS) do declared[k] = true end
 local function checked(how) return function(command, ...)
   local given = { ... }
   local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
-  local first = command == 'XINFO' and 2 or 1
+  local first = (command == 'XINFO' or command == 'XGROUP') and 2 or 1
   for i = first, several and #given or first do
     if not declared[given[i]] then error(command .. ' of a key that is not declared: ' .. tostring(given[i])) end
   end
@@ -234,7 +234,7 @@ impl Bench {
         let keys = Keyspace::new(&self.prefix);
         let has = |key: &str| parsed.keys().any(|k| k.name == key);
         match name {
-            _ if has("meta") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
+            _ if has("meta") || has("outbox") || has("pushed") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
             _ if has("alias") => keys.alias("nick"),
             _ if has("closed") || has("audit_of_all") => keys.mint(),
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),

@@ -1,6 +1,7 @@
 //! What workers push: a fleet, workers beside it, receivers on loopback.
 
 mod crashes;
+mod examples;
 mod owners;
 mod pushes;
 mod targets;
