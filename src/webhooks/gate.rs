@@ -237,6 +237,10 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
+    async fn pass(gates: &Gates) -> Option<Pass> {
+        gates.of("a").enter().await.ok()
+    }
+
     #[tokio::test]
     async fn a_host_has_so_many_places_and_others_are_put_off() {
         let gates = Gates::new(2);
@@ -252,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_gets_the_place_that_becomes_free() {
         let gates = Gates::new(1);
-        let first = gates.of("a").enter().await.ok().expect("a place");
+        let first = pass(&gates).await.expect("a place");
         let gate = gates.of("a");
         let waiting = tokio::spawn(async move { gate.enter().await.is_ok() });
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -264,20 +268,20 @@ mod tests {
     async fn a_silent_host_is_left_alone_until_one_try_finds_it_back() {
         let gates = Gates::new(4);
         for _ in 0..BREAK_AFTER {
-            gates.of("a").enter().await.ok().expect("closed").ended(true, Duration::from_millis(1));
+            pass(&gates).await.expect("closed").ended(true, Duration::from_millis(1));
         }
         assert!(matches!(gates.of("a").enter().await, Err(PutOff::Open(after)) if after > Duration::from_secs(20)));
         assert_eq!(gates.open(), 1);
 
         // The time is up: one may try, no second one beside it.
         gates.of("a").state.lock().open_until = Some(Instant::now());
-        let probe = gates.of("a").enter().await.ok().expect("one may try");
+        let probe = pass(&gates).await.expect("one may try");
         assert!(matches!(gates.of("a").enter().await, Err(PutOff::Open(_))));
         probe.ended(true, Duration::from_millis(1));
         assert!(matches!(gates.of("a").enter().await, Err(PutOff::Open(after)) if after > Duration::from_secs(50)), "twice as long");
 
         gates.of("a").state.lock().open_until = Some(Instant::now());
-        gates.of("a").enter().await.ok().expect("one may try").ended(false, Duration::from_millis(1));
+        pass(&gates).await.expect("one may try").ended(false, Duration::from_millis(1));
         assert!(gates.of("a").enter().await.is_ok() && gates.open() == 0);
     }
 
@@ -285,7 +289,7 @@ mod tests {
     async fn a_dropped_try_does_not_keep_the_breaker_from_closing() {
         let gates = Gates::new(1);
         for _ in 0..BREAK_AFTER {
-            gates.of("a").enter().await.ok().expect("closed").ended(true, Duration::from_millis(1));
+            pass(&gates).await.expect("closed").ended(true, Duration::from_millis(1));
         }
         gates.of("a").state.lock().open_until = Some(Instant::now());
         drop(gates.of("a").enter().await);

@@ -4,6 +4,7 @@
 //! which it has had. A full queue pauses this, and the rest waits in the outbox.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use deadpool_redis::redis::Value;
 use parking_lot::Mutex;
@@ -19,6 +20,10 @@ use crate::store::scripts;
 const BATCH: u64 = 64;
 /// Steps of one hand-over; a sweep goes on where it ends.
 const MAX_STEPS: usize = 100;
+
+/// After a hand-over the next one of this channel waits so long: what comes meanwhile goes together, so that a busy channel's posts cost little
+/// more than others.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// How a hand-over left the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +65,8 @@ impl HandOvers {
     }
 }
 
-/// Hands over what stands in the channel's outbox, after the request that wrote it was answered. Trouble is only logged: a worker's sweep
+/// Hands over what stands in the channel's outbox, after the request that wrote it was answered: at once, or within a tenth of a second
+/// where the channel is busy. Trouble is only logged: a worker's sweep
 /// does it then.
 pub async fn hand_over(app: &App, channel: &ChannelId) {
     app.metrics.outbox_written();
@@ -71,6 +77,7 @@ pub async fn hand_over(app: &App, channel: &ChannelId) {
         if let Err(failure) = move_all(app, channel).await {
             tracing::warn!(code = failure.code().spec().word, "deliveries wait in an outbox for the next sweep");
         }
+        tokio::time::sleep(TOGETHER).await;
         if !app.hand_overs.goes_on(channel) {
             return;
         }
