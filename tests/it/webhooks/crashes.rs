@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use backchannel::store::keyspace::JOB_QUEUES;
+
 use super::{SOON, hooked, post_many};
 use crate::support::fleet::Fleet;
 use crate::support::receiver::{Receiver, Says};
@@ -13,6 +15,11 @@ use crate::support::worker::Worker;
 /// A worker that is taken for dead after 46 s; adoption is looked for every 5.
 const SHORT_TRIES: (&str, &str) = ("BACKCHANNEL_WEBHOOK_TIMEOUT_SECONDS", "1");
 const ADOPTED: Duration = Duration::from_secs(90);
+
+/// Jobs in all streams of the fleet.
+fn jobs_left(fleet: &Fleet) -> u64 {
+    (0..JOB_QUEUES).map(|queue| fleet.redis().run::<u64>(&["XLEN", &format!("{}{{jobs:{queue}}}:jobs", fleet.prefix())])).sum()
+}
 
 #[tokio::test]
 async fn what_a_killed_worker_was_delivering_is_delivered_by_another() {
@@ -42,6 +49,33 @@ async fn what_a_killed_worker_was_delivering_is_delivered_by_another() {
 }
 
 #[tokio::test]
+async fn what_a_frozen_worker_holds_is_delivered_by_another_and_it_sends_nothing_stale() {
+    let fleet = Fleet::start(1).await;
+    let receiver = Receiver::start().await;
+    let owner = fleet.agent("owner").await;
+    let channel = hooked(&owner, &receiver).await;
+    receiver.says(Says::After(Duration::from_millis(800)));
+    let mut first = Worker::start(&fleet, &[SHORT_TRIES]).await;
+    let contents = post_many(&owner, &channel, 12).await;
+    receiver.holds_one().await;
+    first.freeze();
+    receiver.says(Says::Status(200));
+    let _second = Worker::start(&fleet, &[SHORT_TRIES]).await;
+    receiver.gets_all(&contents, ADOPTED).await;
+    let queues_are_empty = || async { jobs_left(&fleet) == 0 };
+    eventually("the second worker has taken over all", ADOPTED, queues_are_empty).await;
+    let before = receiver.got().len();
+    first.thaw();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(receiver.got().len(), before, "what another worker has had is not sent again");
+    let twice = before - contents.len();
+    assert!(twice <= 4, "{twice} twice: no more than were on their way");
+    println!("frozen worker: {} delivered, {twice} twice", contents.len());
+    assert!(first.terminate().await.success(), "{}", first.log());
+    fleet.finish().await;
+}
+
+#[tokio::test]
 async fn what_a_killed_replica_did_not_hand_over_is_swept() {
     let fleet = Fleet::start(2).await;
     let receiver = Receiver::start().await;
@@ -50,38 +84,17 @@ async fn what_a_killed_replica_did_not_hand_over_is_swept() {
     let contents = post_many(&owner, &channel, 1).await;
     receiver.says(Says::Status(200));
     // As if every replica had died right after its answer: the entry is in the outbox, and nobody comes.
-    let outbox = format!("{}{{{channel}}}:outbox", fleet.prefix());
-    let mut conn = fleet.redis().conn();
-    let add = |content: &str| {
-        let log = format!("{}{{{channel}}}:log", fleet.prefix());
-        let newest: Vec<(String, Vec<String>)> = deadpool_redis::redis::cmd("XREVRANGE")
-            .arg(&log)
-            .arg("+")
-            .arg("-")
-            .arg("COUNT")
-            .arg(1)
-            .query(&mut fleet.redis().conn())
-            .expect("the log");
-        assert!(newest[0].1.contains(&content.to_owned()));
-        newest[0].0.trim_end_matches("-0").to_owned()
-    };
-    let number = add(&contents[0]);
-    let _: String = deadpool_redis::redis::cmd("XADD")
-        .arg(&outbox)
-        .arg("*")
-        .arg(&["e", "message.created", "n", &number, "a", "", "s", ""])
-        .query(&mut conn)
-        .expect("an entry");
+    let [log, outbox] = ["log", "outbox"].map(|name| format!("{}{{{channel}}}:{name}", fleet.prefix()));
+    let newest: Vec<(String, Vec<String>)> = fleet.redis().run(&["XREVRANGE", &log, "+", "-", "COUNT", "1"]);
+    assert!(newest[0].1.contains(&contents[0]));
+    let number = newest[0].0.trim_end_matches("-0");
+    let _: String = fleet.redis().run(&["XADD", &outbox, "*", "e", "message.created", "n", number, "a", "", "s", ""]);
     fleet.kill9(0);
     fleet.kill9(1);
     let worker = Worker::start(&fleet, &[]).await;
     let got = receiver.gets(2, SOON).await;
     assert_ne!(got[0].id(), got[1].id(), "two entries are two deliveries");
-    eventually("the outbox is empty", SOON, || async {
-        let left: usize = deadpool_redis::redis::cmd("XLEN").arg(&outbox).query(&mut fleet.redis().conn()).expect("a number");
-        left == 0
-    })
-    .await;
+    eventually("the outbox is empty", SOON, || async { fleet.redis().run::<u64>(&["XLEN", &outbox]) == 0 }).await;
     assert!(worker.metric("backchannel_webhook_sweep_channels_total").await >= 1.0);
     fleet.abandon();
 }
@@ -112,9 +125,11 @@ async fn nothing_is_lost_while_no_worker_runs_and_when_the_group_is_deleted() {
     let contents = post_many(&owner, &channel, 20).await;
     let _worker = Worker::start(&fleet, &[]).await;
     receiver.gets_all(&contents, SOON).await;
-    for queue in 0..8 {
+    for queue in 0..JOB_QUEUES {
         let stream = format!("{}{{jobs:{queue}}}:jobs", fleet.prefix());
-        let _ = deadpool_redis::redis::cmd("XGROUP").arg("DESTROY").arg(&stream).arg("workers").query::<i64>(&mut fleet.redis().conn());
+        if fleet.redis().run::<u64>(&["EXISTS", &stream]) == 1 {
+            fleet.redis().run::<u64>(&["XGROUP", "DESTROY", &stream, "workers"]);
+        }
     }
     owner.post_message(&channel, "after").await;
     receiver.gets_all(&["after".to_owned()], SOON).await;
@@ -136,13 +151,6 @@ async fn a_restarted_redis_has_lost_no_delivery() {
     redis.restart();
     receiver.says(Says::Status(200));
     receiver.gets_all(&contents, SOON).await;
-    eventually("each is delivered and gone", SOON, || async {
-        let depth: usize = (0..8)
-            .map(|q| format!("{}{{jobs:{q}}}:jobs", fleet.prefix()))
-            .map(|key| deadpool_redis::redis::cmd("XLEN").arg(key).query::<usize>(&mut redis.conn()).unwrap_or(1))
-            .sum();
-        depth == 0
-    })
-    .await;
+    eventually("each is delivered and gone", SOON, || async { jobs_left(&fleet) == 0 }).await;
     fleet.abandon();
 }
