@@ -9,6 +9,7 @@ pub mod client;
 pub mod clock;
 pub mod count;
 pub mod cut;
+pub mod defaults;
 pub mod fleet;
 pub mod keyspace;
 pub mod leftovers;
