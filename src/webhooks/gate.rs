@@ -17,7 +17,9 @@ const OPEN_FIRST: Duration = Duration::from_secs(30);
 const OPEN_LONGEST: Duration = Duration::from_secs(300);
 /// Deliveries that wait in memory for a place at one host, for each place, and how long.
 const WAITING_PER_PLACE: usize = 16;
-const WAIT: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_millis(250);
+/// Where no try began or ended for so long, waiting for a place is of no use.
+const STUCK: Duration = Duration::from_millis(250);
 /// Longest time that a delivery is put off at once.
 const PUT_OFF_LONGEST: Duration = Duration::from_secs(60);
 /// Hosts that are remembered; beyond it those that nothing is sent to are forgotten.
@@ -26,6 +28,7 @@ const MAX_HOSTS: usize = 10_000;
 /// The gates of all hosts.
 pub struct Gates {
     places: usize,
+    waiting: usize,
     hosts: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
@@ -33,6 +36,8 @@ pub struct Gates {
 pub struct Gate {
     places: Arc<Semaphore>,
     number: usize,
+    /// Most that wait in memory.
+    may_wait: usize,
     state: Mutex<State>,
 }
 
@@ -45,6 +50,8 @@ struct State {
     probing: bool,
     /// How long a try takes, smoothed.
     usual: Duration,
+    /// When a try began or ended last.
+    moved: Instant,
     /// When the next delivery that is put off should find a place.
     next: Instant,
 }
@@ -67,9 +74,9 @@ pub enum PutOff {
 }
 
 impl Gates {
-    /// `places`: tries at one host at the same time.
-    pub fn new(places: usize) -> Self {
-        Self { places, hosts: Mutex::default() }
+    /// `places`: tries at one host at the same time. `room`: deliveries that the worker holds; one host may have an eighth of it waiting.
+    pub fn new(places: usize, room: usize) -> Self {
+        Self { places, waiting: (places * WAITING_PER_PLACE).min(room / 8), hosts: Mutex::default() }
     }
 
     /// The gate of a host and port.
@@ -84,7 +91,7 @@ impl Gates {
         if hosts.len() >= MAX_HOSTS {
             hosts.clear(); // those in use live on with who uses them; only what was learnt is lost
         }
-        let gate = Arc::new(Gate::new(self.places));
+        let gate = Arc::new(Gate::new(self.places, self.waiting));
         hosts.insert(host.to_owned(), gate.clone());
         gate
     }
@@ -97,13 +104,14 @@ impl Gates {
 }
 
 impl Gate {
-    fn new(number: usize) -> Self {
+    fn new(number: usize, may_wait: usize) -> Self {
+        let now = Instant::now();
         let state =
-            State { waiting: 0, failures: 0, open_until: None, probing: false, usual: Duration::from_millis(50), next: Instant::now() };
-        Self { places: Arc::new(Semaphore::new(number)), number, state: Mutex::new(state) }
+            State { waiting: 0, failures: 0, open_until: None, probing: false, usual: Duration::from_millis(50), moved: now, next: now };
+        Self { places: Arc::new(Semaphore::new(number)), number, may_wait, state: Mutex::new(state) }
     }
 
-    /// A place, at once or after a second at most. May be dropped at any await.
+    /// A place, at once or after a quarter of a second at most. May be dropped at any await.
     ///
     /// # Errors
     /// For how long to put it off.
@@ -118,6 +126,7 @@ impl Gate {
         if !probe.probe {
             self.is_closed()?;
         }
+        self.state.lock().moved = Instant::now();
         Ok(Pass { gate: self.clone(), probe: probe.keep(), _place: place })
     }
 
@@ -144,7 +153,11 @@ impl Gate {
     }
 
     async fn wait(&self) -> Result<OwnedSemaphorePermit, PutOff> {
-        if self.state.lock().waiting >= self.number * WAITING_PER_PLACE {
+        let of_use = {
+            let state = self.state.lock();
+            state.waiting < self.may_wait && state.moved.elapsed() < STUCK
+        };
+        if !of_use {
             return Err(self.busy());
         }
         let _waiting = Waiting::begin(&self.state);
@@ -162,7 +175,9 @@ impl Gate {
 impl State {
     /// Those that are put off come back one after the other, as fast as places become free.
     fn put_off(&mut self, places: usize, now: Instant) -> Duration {
-        let each = self.usual / u32::try_from(places.max(1)).unwrap_or(1);
+        // Where nothing moves, a try takes that long at least.
+        let usual = self.usual.max(now.saturating_duration_since(self.moved));
+        let each = usual / u32::try_from(places.max(1)).unwrap_or(1);
         self.next = self.next.max(now) + each;
         if self.next > now + PUT_OFF_LONGEST {
             self.next = now + Duration::from_millis(250);
@@ -177,6 +192,7 @@ impl Pass {
     pub fn ended(self, silent: bool, took: Duration) {
         let mut state = self.gate.state.lock();
         state.usual = (state.usual * 7 + took) / 8;
+        state.moved = Instant::now();
         if !silent {
             state.failures = 0;
             state.open_until = None;
@@ -243,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_has_so_many_places_and_others_are_put_off() {
-        let gates = Gates::new(2);
+        let gates = Gates::new(2, 64);
         let first = gates.of("a").enter().await;
         let second = gates.of("a").enter().await;
         assert!(first.is_ok() && second.is_ok());
@@ -255,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_gets_the_place_that_becomes_free() {
-        let gates = Gates::new(1);
+        let gates = Gates::new(1, 64);
         let first = pass(&gates).await.expect("a place");
         let gate = gates.of("a");
         let waiting = tokio::spawn(async move { gate.enter().await.is_ok() });
@@ -266,7 +282,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_host_is_left_alone_until_one_try_finds_it_back() {
-        let gates = Gates::new(4);
+        let gates = Gates::new(4, 64);
         for _ in 0..BREAK_AFTER {
             pass(&gates).await.expect("closed").ended(true, Duration::from_millis(1));
         }
@@ -287,7 +303,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_try_does_not_keep_the_breaker_from_closing() {
-        let gates = Gates::new(1);
+        let gates = Gates::new(1, 64);
         for _ in 0..BREAK_AFTER {
             pass(&gates).await.expect("closed").ended(true, Duration::from_millis(1));
         }
@@ -296,9 +312,20 @@ mod tests {
         assert!(gates.of("a").enter().await.is_ok());
     }
 
+    #[tokio::test]
+    async fn nobody_waits_where_nothing_moves() {
+        let gates = Gates::new(1, 64);
+        let _held = pass(&gates).await.expect("a place");
+        gates.of("a").state.lock().moved = Instant::now() - Duration::from_secs(8);
+        let began = Instant::now();
+        let put_off = gates.of("a").enter().await.err();
+        assert!(matches!(put_off, Some(PutOff::Busy(after)) if after >= Duration::from_secs(8)), "{put_off:?}");
+        assert!(began.elapsed() < Duration::from_millis(200));
+    }
+
     #[test]
     fn those_that_are_put_off_come_back_one_after_the_other() {
-        let gate = Gate::new(4);
+        let gate = Gate::new(4, 8);
         let mut state = gate.state.lock();
         state.usual = Duration::from_secs(16);
         let now = Instant::now();

@@ -56,7 +56,7 @@ impl Worker {
         let settings = &app.settings;
         let slots = settings.webhook_concurrency;
         let pusher = Pusher::new(app.webhook_guard.clone(), settings.webhook_timeout, settings.webhook_per_host)?;
-        let gates = Gates::new(settings.webhook_per_host);
+        let gates = Gates::new(settings.webhook_per_host, slots * HELD_PER_SLOT);
         Ok(Arc::new(Self {
             courier: Courier { app, pusher, gates, slots: Arc::new(Semaphore::new(slots)) },
             name: format!("w-{}", suffix()),

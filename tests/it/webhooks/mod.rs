@@ -2,6 +2,7 @@
 
 mod crashes;
 mod examples;
+mod isolation;
 mod owners;
 mod pushes;
 mod targets;
