@@ -20,7 +20,8 @@ use crate::usage::budget::Budget;
 use crate::usage::{self, HeldCache, Tally};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
 use crate::wait::waiting::{Most, Waiting};
-use crate::webhooks::Announced;
+use crate::webhooks::guard::Guard;
+use crate::webhooks::{Announced, HandOvers};
 
 /// The state of one replica. Nothing in it matters to correctness: a replica may be killed at any instant.
 pub type App = Arc<AppState>;
@@ -42,6 +43,10 @@ pub struct AppState {
     pub schemas: SchemaCache,
     /// Channels that this replica put into the index of outboxes a short while ago.
     pub announced: Announced,
+    /// Channels whose outboxes this replica hands over at the moment.
+    pub hand_overs: HandOvers,
+    /// Where webhooks may lead.
+    pub webhook_guard: Guard,
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
@@ -71,6 +76,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     let most_waiters = Most { all: settings.longpoll_max_waiters, of_key: settings.longpoll_max_waiters_per_key };
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
+        webhook_guard: Guard::of(&settings),
         settings,
         redis,
         hub,
@@ -82,6 +88,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         name_cache: NameCache::new(),
         schemas: SchemaCache::new(),
         announced: Announced::new(),
+        hand_overs: HandOvers::default(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
         budget: Budget::new(max_bytes_per_day),

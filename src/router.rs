@@ -14,7 +14,7 @@ use crate::http::{flood, headers};
 use crate::operation::Operation;
 use crate::{
     access_requests, actors, admin, api_keys, audit, channels, claims, discovery, documents, events, invitations, members, messages,
-    sessions, tasks, usage,
+    sessions, tasks, usage, webhooks,
 };
 
 /// All operations with their handlers: the rows the router is built from, and the document is written from.
@@ -85,6 +85,14 @@ fn rows() -> Vec<Row> {
         row(&actors::hook_set::SET_ACTOR_WEBHOOK, actors::hook_set::handle),
         row(&actors::hook_read::GET_ACTOR_WEBHOOK, actors::hook_read::handle),
         row(&actors::hook_delete::DELETE_ACTOR_WEBHOOK, actors::hook_delete::handle),
+        row(&webhooks::owners::deliveries::LIST_CHANNEL_WEBHOOK_DELIVERIES, webhooks::owners::deliveries::of_channel),
+        row(&webhooks::owners::replay::REPLAY_CHANNEL_WEBHOOK_DELIVERY, webhooks::owners::replay::of_channel),
+        row(&webhooks::owners::dead_letters::LIST_CHANNEL_WEBHOOK_DEAD_LETTERS, webhooks::owners::dead_letters::of_channel),
+        row(&webhooks::owners::test::TEST_CHANNEL_WEBHOOK, webhooks::owners::test::of_channel),
+        row(&webhooks::owners::deliveries::LIST_ACTOR_WEBHOOK_DELIVERIES, webhooks::owners::deliveries::of_actor),
+        row(&webhooks::owners::replay::REPLAY_ACTOR_WEBHOOK_DELIVERY, webhooks::owners::replay::of_actor),
+        row(&webhooks::owners::dead_letters::LIST_ACTOR_WEBHOOK_DEAD_LETTERS, webhooks::owners::dead_letters::of_actor),
+        row(&webhooks::owners::test::TEST_ACTOR_WEBHOOK, webhooks::owners::test::of_actor),
         row(&discovery::health::HEALTH, discovery::health::handle),
     ]
 }

@@ -13,7 +13,7 @@ use crate::ids::{ActorId, Micros};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 use crate::webhooks::check_secret;
-use crate::webhooks::url::check_webhook_url;
+use crate::webhooks::url::{check_leads_outside, check_webhook_url};
 
 pub static SET_ACTOR_WEBHOOK: Operation = Operation {
     id: "setActorWebhook",
@@ -73,6 +73,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
     let id = resolve::identify(&app, &caller, params.text("identifier")?, &once).await?;
     let ask = SetActorWebhook::read(&body.fields)?;
+    check_leads_outside(&app.webhook_guard, "url", &ask.url)?;
     let slot = app.keys.actor(&id);
     let reply = scripts::ACTOR_HOOK_SET
         .on(&slot)

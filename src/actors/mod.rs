@@ -85,6 +85,11 @@ impl Record {
         })
     }
 
+    /// The key that registered it.
+    pub(crate) fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// Its name, if it is an actor of this key.
     ///
     /// # Errors

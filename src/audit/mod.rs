@@ -43,6 +43,7 @@ pub enum Kind {
     ChannelResume,
     ChannelDeleteAdmin,
     MintingToggle,
+    WebhookDisable,
 }
 
 impl Kind {
@@ -56,6 +57,7 @@ impl Kind {
             Self::ChannelResume => "channel.resume",
             Self::ChannelDeleteAdmin => "channel.delete.admin",
             Self::MintingToggle => "minting.toggle",
+            Self::WebhookDisable => "webhook.disable",
         }
     }
 }
@@ -129,8 +131,8 @@ async fn repeat<'a>(app: &App, call: impl Fn() -> Call<'a>) {
 #[schema(as = AuditEvent)]
 pub struct AuditEvent {
     id: String,
-    /// `key.issue`, `key.issue.admin`, `key.revoke`, `key.revoke.admin`, `channel.pause`, `channel.resume`, `channel.delete.admin` or
-    /// `minting.toggle`.
+    /// `key.issue`, `key.issue.admin`, `key.revoke`, `key.revoke.admin`, `channel.pause`, `channel.resume`, `channel.delete.admin`,
+    /// `minting.toggle` or `webhook.disable`.
     #[schema(example = "key.issue")]
     event_type: String,
     /// The key it is about.

@@ -114,6 +114,7 @@ impl New {
         let access = settings::access(fields)?.unwrap_or_else(|| "open".into());
         let mut all = defaults(app, settings::ttl_s(fields, app)?, access == "open" && app.settings.default_discoverable);
         all.extend(settings::changes(fields)?);
+        settings::check_webhook(&all, &app.webhook_guard)?;
         if let Some(words) = settings::related(fields)? {
             all.push(("related_channels", resolve::related(app, caller, &words).await?));
         }

@@ -7,7 +7,8 @@ use crate::http::fields::wrong;
 use crate::names;
 use crate::schemas::Schema;
 use crate::webhooks::check_secret;
-use crate::webhooks::url::check_webhook_url;
+use crate::webhooks::guard::Guard;
+use crate::webhooks::url::{check_leads_outside, check_webhook_url};
 
 /// Longest channel name or alias, in characters.
 pub const MAX_NAME: usize = 200;
@@ -147,6 +148,15 @@ fn metadata_schema(fields: &Fields) -> Result<(String, String)> {
     }
     let compiled = Schema::compile(&schema).map_err(|why| refused(format!("`metadata_schema` cannot be used. {why}")))?;
     Ok((schema, compiled.map(|c| c.fingerprint().to_owned()).unwrap_or_default()))
+}
+
+/// Refuses a webhook that leads where this instance pushes nothing to.
+///
+/// # Errors
+/// `invalid_webhook_url`.
+pub fn check_webhook(changes: &Changes, guard: &Guard) -> Result<()> {
+    let url = changes.iter().find(|(name, url)| *name == "webhook_url" && !url.is_empty());
+    url.map_or(Ok(()), |(_, url)| check_leads_outside(guard, "webhook_url", url))
 }
 
 fn webhook_url(text: String) -> Result<String> {

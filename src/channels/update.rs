@@ -97,6 +97,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     let id = resolve::resolve_once(&app, &caller, params.text("identifier")?, &once).await?;
     refuse_others(&body.fields)?;
     let mut changes = settings::changes(&body.fields)?;
+    settings::check_webhook(&changes, &app.webhook_guard)?;
     changes.extend(settings::mode(&body.fields)?.map(|m| ("mode", m)));
     changes.extend(settings::access(&body.fields)?.map(|a| ("access", a)));
     if let Some(words) = settings::related(&body.fields)? {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::net::TcpListener;
 
 use super::private_redis::PrivateRedis;
-use super::serve::run_api;
+use super::serve::{Beside, run_api};
 use super::{load, print, runtime, stop_on_signals};
 use crate::serving;
 use crate::settings::{Defaults, Loaded, SettingFlags, Settings};
@@ -43,7 +43,7 @@ async fn dev(loaded: Loaded) -> Result<()> {
     };
     settings.redis_url = RedisTarget::parse(&redis.url()).map_err(|why| anyhow!("the private Redis's URL: {why}"))?;
     let ended = {
-        let api = run_api(settings, listener, shutdown.clone(), || greet(&greeting));
+        let api = run_api(settings, listener, shutdown.clone(), Beside::Worker, || greet(&greeting));
         tokio::pin!(api);
         tokio::select! {
             ended = api.as_mut() => ended,

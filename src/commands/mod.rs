@@ -5,6 +5,7 @@ mod healthcheck;
 mod openapi;
 mod private_redis;
 mod serve;
+mod worker;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ Examples:
   backchannel --port 9000 --data-dir ./bus  the same, elsewhere
   BACKCHANNEL_REDIS_URL=redis://redis:6379/0 backchannel serve
                                             a replica of a fleet; start as many as you like on one Redis
+  BACKCHANNEL_REDIS_URL=redis://redis:6379/0 backchannel worker
+                                            a worker of that fleet, which pushes webhooks; any number too
   backchannel healthcheck http://127.0.0.1:8080/readyz
                                             exit code 0 when it is ready
   backchannel print settings                every setting, as in docs/settings.md
@@ -72,6 +75,14 @@ enum Command {
     /// 200 once Redis answers, GET /livez as soon as the process runs. SIGTERM stops in order: unready, waiting requests answered,
     /// running ones finished (at most --drain-seconds), connections closed.
     Serve {
+        #[command(flatten)]
+        settings: SettingFlags,
+    },
+    /// Run one worker of a fleet: push webhooks, on the Redis of --redis-url
+    ///
+    /// Workers are identical and keep nothing that matters: start any number beside the replicas, stop them at any time. On --port they
+    /// answer /livez, /readyz and /metrics. SIGTERM stops in order: what is tried at the moment is finished, the rest handed back.
+    Worker {
         #[command(flatten)]
         settings: SettingFlags,
     },
@@ -128,6 +139,7 @@ fn run(line: Line) -> Result<()> {
         None => dev::run(&line.dev),
         Some(Command::Dev { settings }) => dev::run(&settings),
         Some(Command::Serve { settings }) => serve::run(&settings),
+        Some(Command::Worker { settings }) => worker::run(&settings),
         Some(Command::Openapi) => openapi::run(),
         Some(Command::Healthcheck { url }) => healthcheck::run(&url),
         Some(Command::Print { what: Print::Settings }) => print(&settings_md()),
@@ -223,7 +235,7 @@ mod tests {
 
     #[test]
     fn the_help_names_every_setting_with_its_variable() {
-        for help in [Line::command().render_long_help(), subcommand("serve"), subcommand("dev")] {
+        for help in [Line::command().render_long_help(), subcommand("serve"), subcommand("worker"), subcommand("dev")] {
             let help = help.to_string();
             for row in crate::settings::TABLE {
                 assert!(help.contains(&format!("--{} ", row.flag())) && help.contains(row.name), "{}", row.name);

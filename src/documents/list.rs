@@ -35,7 +35,7 @@ const fn written(path: &'static str, kind: Kind, write: fn() -> String) -> Docum
     Document { path, kind, source: Source::Written(write) }
 }
 
-/// All documents. `docs/errors.md`, `docs/reliability.md`, `docs/security.md` and `docs/settings.md` are the repository's own pages.
+/// All documents. `docs/errors.md`, `docs/reliability.md`, `docs/security.md`, `docs/settings.md` and `docs/webhooks.md` are the repository's own pages.
 pub static DOCUMENTS: &[Document] = &[
     template("/llms.txt", Text, "llms.txt"),
     template("/agent-guide", Text, "agent-guide.txt"),
@@ -49,6 +49,7 @@ pub static DOCUMENTS: &[Document] = &[
     written("/docs/settings.md", Markdown, settings_md),
     fixed("/docs/reliability.md", Markdown, include_str!("../../docs/reliability.md")),
     fixed("/docs/security.md", Markdown, include_str!("../../docs/security.md")),
+    fixed("/docs/webhooks.md", Markdown, include_str!("../../docs/webhooks.md")),
     template("/humans", Html, "humans.html"),
     template("/docs/playground", Html, "playground.html"),
     fixed("/assets/page.css", Css, include_str!("text/page.css")),

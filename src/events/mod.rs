@@ -19,7 +19,8 @@ const LIFE_S: u64 = 86_400;
 pub struct EventView {
     id: String,
     channel_id: String,
-    /// `member_added`, `member_removed` (also: has left), `invitation_resolved` (a member came by an invitation) or `invitation_revoked`.
+    /// `member_added`, `member_removed` (also: has left), `invitation_resolved` (a member came by an invitation),
+    /// `invitation_revoked` or `webhook_disabled` (its target was gone, or had failed for days).
     event_type: String,
     /// The key that did it.
     actor_key_id: String,

@@ -9,6 +9,7 @@ use prometheus::{
 };
 
 use crate::operation::Operation;
+use crate::webhooks::metrics::WebhookMetrics;
 
 /// An operation's id and a status.
 type OperationAndStatus = (&'static str, u16);
@@ -30,6 +31,8 @@ pub struct Metrics {
     outbox_writes: IntCounter,
     redis_up: Gauge,
     hub: GaugeVec,
+    /// Those of webhooks; only a worker counts most of them.
+    pub webhooks: WebhookMetrics,
 }
 
 /// Counts one thing up now and down when dropped.
@@ -47,8 +50,10 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let latency = vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
         let seconds = vec![0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
+        let registry = Registry::new();
         let metrics = Self {
-            registry: Registry::new(),
+            webhooks: WebhookMetrics::new(&registry)?,
+            registry,
             by_operation: RwLock::new(HashMap::new()),
             requests: IntCounterVec::new(
                 Opts::new("backchannel_requests_total", "HTTP requests answered, by method, path template and status."),

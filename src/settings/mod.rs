@@ -24,7 +24,7 @@ pub use mistakes::Mistake;
 
 use kinds::{
     Address, BaseUrl, Described, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port, Program,
-    RedisUrl, Seconds, Switch, Text, Whole,
+    RedisUrl, Seconds, SecondsList, Switch, Text, Whole,
 };
 
 /// What every variable starts with.
@@ -221,6 +221,24 @@ settings! {
             "Requests that may wait on one replica; further ones are answered at once.";
         longpoll_max_waiters_per_key: usize = "LONGPOLL_MAX_WAITERS_PER_KEY", "1000" dev "0", Whole::<usize>::or_zero(1_000_000, "no limit"),
             "Requests of one key that may wait on one replica; further ones are answered at once.";
+    }
+    "Webhooks" {
+        webhook_timeout: Duration = "WEBHOOK_TIMEOUT_SECONDS", "15", Seconds { min: 1, max: 60 },
+            "Longest time for one try of a delivery, from the connection to the answer.";
+        webhook_retry_delays: Vec<Duration> = "WEBHOOK_RETRY_SECONDS", "5,30,120,600,3600,14400,43200", SecondsList,
+            "Waits between the tries of a delivery, each up to a fifth longer or shorter; after the last one it is a dead letter.";
+        webhook_concurrency: usize = "WEBHOOK_CONCURRENCY", "256", Whole::<usize>::new(1, 10_000),
+            "Deliveries that one worker tries at the same time.";
+        webhook_per_host: usize = "WEBHOOK_PER_HOST", "4", Whole::<usize>::new(1, 1000),
+            "Of these, at most so many to one host and port.";
+        webhook_queue_max: u64 = "WEBHOOK_QUEUE_MAX", "100000", Whole::<u64>::new(1, 10_000_000),
+            "Deliveries that wait in one of the 8 queues; further ones stay in the outboxes of their channels.";
+        webhook_disable_after: Duration = "WEBHOOK_DISABLE_AFTER_SECONDS", "432000", Seconds { min: 1, max: 2_592_000 },
+            "A webhook that has only failed for so long is taken away; its channel's events and its owner's audit say so.";
+        webhook_allow_private: bool = "WEBHOOK_ALLOW_PRIVATE", "false", Switch,
+            "Whether webhooks may lead to addresses and ports that are not public; only where everybody with a key is trusted.";
+        webhook_allow_networks: Vec<IpNet> = "WEBHOOK_ALLOW_NETWORKS", "" dev "127.0.0.0/8,::1/128", Networks,
+            "Networks that webhooks may lead to although they are not public.";
     }
     "Operating" {
         admin_token: Option<Secret> = "ADMIN_TOKEN", "", Optional(HeaderSecret),

@@ -76,6 +76,7 @@ pub static CHANNEL: &[KeyDef] = &[
         "7 days after its last entry; at most about 100,000; deleted with the channel",
         "what is to be pushed to webhooks and was not handed over yet: event, message, mentioned actor, member",
     ),
+    key("pushed", "pushed:", "string", "60 s", "the delivery that told this actor of a mention last: one a minute is pushed"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
     key("poster", "poster", "string", "10 s", "of the sandbox: the replica that posts its heartbeats"),
     key(
@@ -152,13 +153,41 @@ pub const DISCOVERABLE: &[KeyDef] = &[
 pub const OUTBOX_PARTS: u8 = 16;
 
 /// One part of the index of outboxes; each in a slot of its own.
-pub static OUTBOXES: &[KeyDef] = &[key(
-    "index",
-    "index",
-    "zset",
-    "each entry with its channel",
-    "ids of channels with a webhook or with mentions to push, by when they were last put there (µs)",
-)];
+pub static OUTBOXES: &[KeyDef] = &[
+    key(
+        "index",
+        "index",
+        "zset",
+        "each entry with its channel",
+        "ids of channels with a webhook or with mentions to push, by when they were last put there (µs)",
+    ),
+    key("sweeper", "sweeper", "string", "30 s", "the worker that looks into the outboxes of this part"),
+];
+
+/// How many queues of webhook deliveries there are, each in a slot of its own. All replicas and workers of a fleet must agree on it.
+pub const JOB_QUEUES: u8 = 8;
+
+/// One queue of webhook deliveries: what is to be tried now, what later, and what was handed over already, all in one slot.
+pub static JOBS: &[KeyDef] = &[
+    key(
+        "jobs",
+        "jobs",
+        "stream",
+        "30 days after the last job came; at most WEBHOOK_QUEUE_MAX with `retries`",
+        "deliveries to be tried now, read by the group `workers`; names and numbers, no content, no secret",
+    ),
+    key("retries", "retries", "zset", "30 days after the last one came", "deliveries to be tried later, by when they are due (ms)"),
+    key("handed", "handed:", "zset", "1 h; at most 1,000", "entries of this channel's outbox that were handed over, by when (ms)"),
+    key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a replay or test, for its retries"),
+];
+
+/// How deliveries to one webhook went, of a channel or of an actor; each in a slot of its own.
+pub static HOOK: &[KeyDef] = &[
+    key("deliveries", "deliveries", "stream", "30 days after the newest; at most 200", "how each try of a delivery ended"),
+    key("dead", "dead", "hash", "30 days after the newest; at most 1,000", "delivery id → when and how it was given up, and its job"),
+    key("dead_index", "dead-index", "zset", "with `dead`", "ids of deliveries that were given up, by when"),
+    key("failing", "failing", "string", "30 days after the last failure, or the next success", "since when every try has failed"),
+];
 
 /// Where a script's keys lie: prefix and hash tag.
 #[derive(Clone, Debug)]
@@ -233,6 +262,21 @@ impl Keyspace {
         self.slot(&format!("outboxes:{n}"), OUTBOXES)
     }
 
+    /// Queue `n` of webhook deliveries, below [`JOB_QUEUES`].
+    pub fn jobs(&self, n: u8) -> Slot {
+        self.slot(&format!("jobs:{n}"), JOBS)
+    }
+
+    /// The stream of queue `n`: the one key that is read by a command of its own, since scripts cannot wait.
+    pub fn job_stream(&self, n: u8) -> String {
+        format!("{}{{jobs:{n}}}:jobs", self.prefix)
+    }
+
+    /// How deliveries to the webhook of this channel or actor went.
+    pub fn hook(&self, target: &str) -> Slot {
+        self.slot(&format!("hook:{target}"), HOOK)
+    }
+
     /// The topic that wakes a channel's waiters.
     pub fn wake_topic(&self, id: &ChannelId) -> String {
         format!("{}{{{}}}:wake", self.prefix, id.as_str())
@@ -278,6 +322,8 @@ pub fn table(slot: &str) -> Option<&'static [KeyDef]> {
         "address" => Some(ADDRESS),
         "discoverable" => Some(DISCOVERABLE),
         "outboxes" => Some(OUTBOXES),
+        "jobs" => Some(JOBS),
+        "hook" => Some(HOOK),
         _ => None,
     }
 }
@@ -300,6 +346,8 @@ pub fn keyspace_md() -> String {
         ("A client address", "address:…", ADDRESS),
         ("The list of channels that can be found", "discoverable", DISCOVERABLE),
         ("A part of the index of outboxes (0 to 15)", "outboxes:…", OUTBOXES),
+        ("A queue of webhook deliveries (0 to 7)", "jobs:…", JOBS),
+        ("Deliveries to the webhook of a channel or an actor", "hook:…", HOOK),
     ];
     for (title, tag, table) in slots {
         // Writing to a String cannot fail.

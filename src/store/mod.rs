@@ -2,6 +2,7 @@
 
 pub mod clock;
 mod connect;
+pub mod jobs;
 pub mod keyspace;
 pub mod pubsub;
 pub mod redis;

@@ -3,7 +3,21 @@
 //! Which channels have an outbox stands in an index in other slots, so a channel is put there before its first entry is written: a crash in
 //! between leaves an entry of the index too much, never an outbox that nobody looks into.
 
+mod backoff;
+mod deliver;
+mod disable;
+mod gate;
+pub mod guard;
+mod job;
+mod load;
+pub mod metrics;
+mod outbox;
+pub mod owners;
+mod push;
+mod sign;
+mod sweep;
 pub mod url;
+pub mod worker;
 
 use std::time::Duration;
 
@@ -15,6 +29,8 @@ use crate::http::fields::wrong;
 use crate::ids::{ChannelId, Micros};
 use crate::messages::SEPARATOR;
 use crate::store::scripts;
+
+pub use outbox::{HandOvers, hand_over};
 
 /// Longest secret, in bytes.
 const MAX_SECRET_BYTES: usize = 512;
@@ -90,11 +106,6 @@ pub async fn forget(app: &App, channel: &ChannelId) {
     if let Err(failure) = call.may_send_again(true).run(&app.redis).await {
         tracing::warn!(?failure, "a deleted channel stays in the index of outboxes until somebody sweeps it");
     }
-}
-
-/// Takes note that a request has left something in the channel's outbox, after it was answered. Until somebody fetches it there, it stays for 7 days.
-pub async fn hand_over(app: &App, _channel: &ChannelId) {
-    app.metrics.outbox_written();
 }
 
 /// As [`hand_over`], in the background.

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::guard::Guard;
 use crate::error::{ApiError, Code, Result};
 
 /// Longest webhook URL, in bytes.
@@ -22,6 +23,16 @@ pub fn check_webhook_url(text: &str) -> Result<()> {
         && url.username().is_empty()
         && url.password().is_none();
     if fine { Ok(()) } else { Err(bad()) }
+}
+
+/// Whether this instance pushes to such a URL, as far as that can be known now: names are looked up at each delivery.
+///
+/// # Errors
+/// `invalid_webhook_url`, naming the field and the reason.
+pub fn check_leads_outside(guard: &Guard, field: &str, text: &str) -> Result<()> {
+    let bad = |why: String| ApiError::new(Code::InvalidWebhookUrl).field(field).because(why);
+    let url = Url::parse(text).map_err(|e| bad(e.to_string()))?;
+    guard.check(&url).map_err(|why| bad(format!("Nothing is pushed to this URL: {why}.")))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
 pub use network::{Address, BaseUrl, Hosts, Networks, Port, RedisUrl};
-pub use numbers::{Millis, Seconds, Switch, Whole};
+pub use numbers::{Millis, Seconds, SecondsList, Switch, Whole};
 
 /// The part of a kind that the table, the help and `docs/settings.md` need.
 pub trait Described: Sync {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::{Described, Kind, Reason, by_rule};
+use super::{Described, Kind, Reason, by_rule, parts};
 
 /// A whole number from `min` to `max`, both allowed.
 pub struct Whole<T> {
@@ -69,6 +69,24 @@ impl Kind for Seconds {
             Ok(s) if s >= f64::from(self.min) && s <= f64::from(self.max) => Ok(Duration::from_secs_f64(s)),
             _ => by_rule(),
         }
+    }
+}
+
+/// One to twenty lengths of time, comma separated, each from 0 to 7 days.
+pub struct SecondsList;
+
+impl Described for SecondsList {
+    fn allowed(&self) -> String {
+        "1 to 20 numbers of seconds separated by commas, each from 0 to 604800".to_owned()
+    }
+}
+
+impl Kind for SecondsList {
+    type Value = Vec<Duration>;
+
+    fn parse(&self, text: &str) -> Result<Vec<Duration>, Reason> {
+        let all = parts(text).map(|part| Seconds { min: 0, max: 604_800 }.parse(part)).collect::<Result<Vec<_>, _>>()?;
+        if (1..=20).contains(&all.len()) { Ok(all) } else { by_rule() }
     }
 }
 

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use crate::support::client::{Agent, Ask};
 use crate::support::fleet::Fleet;
 
+mod webhooks;
+
 /// What was answered, by operation.
 #[derive(Default)]
 struct Answers(Vec<Value>);
@@ -237,6 +239,7 @@ async fn the_live_document_is_valid_and_every_operation_answers_what_it_declares
     results(&agent, &other, &channel, &mut answers).await;
     sessions(&agent, &mut answers).await;
     history(&agent, &mut answers).await;
+    webhooks::ask(&agent, &fleet, &mut answers).await;
 
     let met: BTreeSet<&str> =
         answers.0.iter().filter(|a| a["status"].as_u64() < Some(400)).filter_map(|a| a["operation"].as_str()).collect();

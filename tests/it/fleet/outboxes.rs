@@ -1,10 +1,10 @@
 //! What posts leave to be pushed: exactly when they are written, and where it is looked for; aliases that several want at once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use backchannel::ids::ChannelId;
-use backchannel::store::keyspace::OUTBOX_PARTS;
+use backchannel::store::keyspace::{JOB_QUEUES, OUTBOX_PARTS};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -19,6 +19,25 @@ fn outbox(fleet: &Fleet, channel: &str) -> Vec<[String; 4]> {
     let key = format!("{}{{{channel}}}:outbox", fleet.prefix());
     let entries: Vec<(String, Vec<String>)> = fleet.redis().run(&["XRANGE", &key, "-", "+"]);
     entries.into_iter().map(|(_, fields)| [1, 3, 5, 7].map(|i| fields[i].clone())).collect()
+}
+
+/// What was ever in the outbox of a channel, in the same form: without a worker, what was handed over stays in a queue.
+fn told(fleet: &Fleet, channel: &str) -> Vec<[String; 4]> {
+    let read = |key: String| fleet.redis().run::<Vec<(String, Vec<String>)>>(&["XRANGE", &key, "-", "+"]);
+    let place = |id: &str| id.split_once('-').map(|(ms, n)| (ms.parse::<u64>().unwrap(), n.parse::<u64>().unwrap())).expect("an id");
+    // The outbox first: what moves meanwhile is in both places, never in none.
+    let waiting = read(format!("{}{{{channel}}}:outbox", fleet.prefix()));
+    let mut all: BTreeMap<_, _> = waiting.iter().map(|(id, fields)| (place(id), [1, 3, 5, 7].map(|i| fields[i].clone()))).collect();
+    for (_, fields) in (0..JOB_QUEUES).flat_map(|n| read(format!("{}{{jobs:{n}}}:jobs", fleet.prefix()))) {
+        let parts: Vec<&str> = fields[1].splitn(8, '\u{1f}').collect();
+        let [delivery, event, target, of, number, _, _, subject] = parts[..] else { panic!("{fields:?}") };
+        if of == channel {
+            let actor = if event == "mention" { target } else { "" };
+            let id = place(delivery.rsplit('_').next().expect("an entry"));
+            all.insert(id, [event, number, actor, subject].map(str::to_owned));
+        }
+    }
+    all.into_values().collect()
 }
 
 /// Channels in the index of outboxes, over all its parts; each in the part that it belongs to.
@@ -95,7 +114,7 @@ async fn a_message_that_is_written_is_in_the_outbox_once_however_often_it_is_sen
     assert_eq!(refused, 8, "one of the seven, each time it was asked");
     let posted: HashSet<String> = replies.iter().filter(|r| r.status == 201).map(|r| number(&r.body["message"])).collect();
     assert_eq!(posted.len(), 6);
-    let entries = outbox(&fleet, &channel);
+    let entries = told(&fleet, &channel);
     let of = |event: &str| entries.iter().filter(|e| e[0] == event).map(|e| e[1].clone()).collect::<Vec<_>>();
     let (created, mentions) = (of("message.created"), of("mention"));
     assert_eq!((created.len(), mentions.len(), entries.len()), (6, 6, 12));
@@ -127,15 +146,15 @@ async fn nothing_is_left_in_an_outbox_that_nobody_wants() {
     for replica in 0..2 {
         owner.on(replica).post_to(&closed, json!({ "content": "a stranger", "mentions": [actor] })).await.ok(201);
     }
-    assert!(outbox(&fleet, &open).is_empty() && outbox(&fleet, &closed).is_empty());
+    assert!(told(&fleet, &open).is_empty() && told(&fleet, &closed).is_empty());
     assert!(!indexed(&fleet).contains(&open));
 
     // Where it is wanted: a webhook that was set, on every replica within a second; a member that came and went, from the next request on.
     for replica in 0..2 {
         eventually("the replica has heard of the webhook", Duration::from_secs(3), || async {
-            let before = outbox(&fleet, &open).len();
+            let before = told(&fleet, &open).len();
             let posted = owner.on(replica).post_to(&open, json!({ "content": "told", "mentions": [actor] })).await.ok(201);
-            let entries = outbox(&fleet, &open);
+            let entries = told(&fleet, &open);
             let expected = ["mention".into(), number(&posted["message"]), actor.as_str().unwrap().to_owned(), String::new()];
             entries.len() == before + 1 && entries[before] == expected
         })
@@ -145,24 +164,24 @@ async fn nothing_is_left_in_an_outbox_that_nobody_wants() {
     let members = format!("/v1/channels/{closed}/members");
     owner.post(&members, json!({ "key_id": other.key_id })).await.ok(201);
     owner.on(0).post_to(&closed, json!({ "content": "a member", "mentions": [actor] })).await.ok(201);
-    assert_eq!(outbox(&fleet, &closed).len(), 1);
+    assert_eq!(told(&fleet, &closed).len(), 1);
     owner.delete(&format!("{members}/{}", other.key_id)).await.ok(200);
     for replica in 0..2 {
         let posted = owner.on(replica).post_to(&closed, json!({ "content": "put out", "mentions": [actor] })).await.ok(201);
         assert_eq!(posted["message"]["mentions"], json!([]));
     }
-    assert_eq!(outbox(&fleet, &closed).len(), 1, "who was put out is not told");
+    assert_eq!(told(&fleet, &closed).len(), 1, "who was put out is not told");
 
     // Members that come are told of where the channel has a webhook.
     owner.patch(&format!("/v1/channels/{closed}"), json!({ "webhook_url": HOOK })).await.ok(200);
     for again in ["a", "a", "b"] {
         owner.post(&members, json!({ "key_id": other.key_id })).once(again).await.ok(201);
     }
-    let told = outbox(&fleet, &closed);
-    assert_eq!(told[1..], [["member_added".into(), String::new(), String::new(), format!("{}\u{1f}{}", other.key_id, owner.key_id)]]);
+    let all = told(&fleet, &closed);
+    assert_eq!(all[1..], [["member_added".into(), String::new(), String::new(), format!("{}\u{1f}{}", other.key_id, owner.key_id)]]);
     owner.patch(&format!("/v1/channels/{closed}"), json!({ "webhook_url": null })).await.ok(200);
     owner.post_message(&closed, "nobody wants it").await;
-    assert_eq!(outbox(&fleet, &closed).len(), 2);
+    assert_eq!(told(&fleet, &closed).len(), 2);
     fleet.finish().await;
 }
 

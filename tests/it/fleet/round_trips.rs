@@ -63,8 +63,15 @@ async fn a_post_that_is_pushed_or_mentions_somebody_is_one_script_too() {
     let agent = fleet.agent("agent").await;
     let hook = "https://hooks.example.com/x";
     let channel = agent.channel_with(json!({ "name": "hooked", "mode": "claimable", "webhook_url": hook })).await;
-    let hot = Hot { redis: redis.clone(), agent: agent.clone(), scripts: 1 };
-    hot.cost("post with a webhook", |agent| agent.post_to(&channel, json!({ "content": "a task" }))).await;
+    let (count, began) = (Count::start(&redis), Instant::now());
+    for n in 0..200 {
+        agent.on(n % 2).post_message(&channel, "a task").await;
+    }
+    // A hand-over is three scripts, and a replica makes ten a second at most for a channel, however many posts there are.
+    let tenths = u64::try_from(began.elapsed().as_millis()).unwrap() / 100 + 1;
+    let looks = 2 * (began.elapsed().as_secs() + 2);
+    let scripts = count.scripts();
+    assert!((200..=200 + 2 * 3 * (tenths + 1) + looks + 10).contains(&scripts), "{scripts} for 200 posts in {tenths} tenths of a second");
 
     let path = format!("/v1/actors/{}", agent.label);
     agent.post(&format!("{path}/webhook"), json!({ "url": hook })).await.ok(200);
@@ -75,8 +82,9 @@ async fn a_post_that_is_pushed_or_mentions_somebody_is_one_script_too() {
         agent.on(0).post_to(&channel, json!({ "content": "x", "mentions": ["nick"] })).await.ok(201);
         costs.push(count.scripts());
     }
-    // At first the alias, the actor, whether the channel is there, the index, the key, the post; and their scripts have to be sent.
-    assert!(costs.iter().min() == Some(&1) && costs.iter().max() <= Some(&10), "{costs:?}");
+    // At first the alias, the actor, whether the channel is there, the index, the key, the post; and their scripts have to be sent. Besides a
+    // hand-over now and then.
+    assert!(costs.iter().min() == Some(&1) && costs.iter().max() <= Some(&14), "{costs:?}");
     fleet.finish().await;
 }
 

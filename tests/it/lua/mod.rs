@@ -19,7 +19,9 @@ mod claims_next;
 mod claims_release;
 mod events;
 mod full_store;
+mod hooks;
 mod invitations;
+mod jobs;
 mod listing;
 mod members;
 mod messages_history;
@@ -32,6 +34,7 @@ mod messages_receipt;
 mod messages_retract;
 mod no_channel;
 mod placeholders;
+mod pushing;
 mod sandbox;
 mod sessions;
 mod tasks;
@@ -103,12 +106,25 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("claims/next", claims_next::answers),
     ("claims/release", claims_release::answers),
     ("events/list", events::answers),
+    ("hooks/dead", hooks::answers_dead),
+    ("hooks/deliveries", hooks::answers_deliveries),
+    ("hooks/one", hooks::answers_one),
+    ("hooks/record", hooks::answers_record),
+    ("hooks/redriven", hooks::answers_redriven),
     ("invitations/create", invitations::answers_create),
     ("invitations/find", invitations::answers_find),
     ("invitations/gate", invitations::answers_gate),
     ("invitations/resolve", invitations::answers_resolve),
     ("invitations/revoke", invitations::answers_revoke),
     ("invitations/route", invitations::answers_route),
+    ("jobs/adopt", jobs::answers_adopt),
+    ("jobs/due", jobs::answers_due),
+    ("jobs/enter", jobs::answers_enter),
+    ("jobs/forget", jobs::answers_forget),
+    ("jobs/gauge", jobs::answers_gauge),
+    ("jobs/group", jobs::answers_group),
+    ("jobs/put", jobs::answers_put),
+    ("jobs/settle", jobs::answers_settle),
     ("members/add", members::answers_add),
     ("members/check", members::answers_check),
     ("members/list", members::answers_list),
@@ -136,6 +152,17 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("usage/channel_add", channel_metrics::answers_add),
     ("usage/channel_metrics", channel_metrics::answers),
     ("usage/overview", usage::answers_overview),
+    ("webhooks/actor_hook", pushing::answers_actor_hook),
+    ("webhooks/disable", pushing::answers_disable),
+    ("webhooks/disable_actor", pushing::answers_disable_actor),
+    ("webhooks/key_is_active", pushing::answers_key_is_active),
+    ("webhooks/load", pushing::answers_load),
+    ("webhooks/outbox_done", pushing::answers_outbox_done),
+    ("webhooks/outbox_read", pushing::answers_outbox_read),
+    ("webhooks/owner", pushing::answers_owner),
+    ("webhooks/push_once", pushing::answers_push_once),
+    ("webhooks/sweep_leave", pushing::answers_sweep_leave),
+    ("webhooks/sweep_page", pushing::answers_sweep_page),
     ("webhooks/index_drop", webhooks::answers_index_drop),
     ("webhooks/index_enter", webhooks::answers_index_enter),
 ];

@@ -30,6 +30,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("BACKCHANNEL_MIN_TTL_SECONDS", "1"),
     ("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "25"),
     ("BACKCHANNEL_LOG_FORMAT", "json"),
+    // Receivers of webhooks are on loopback; nothing else is allowed.
+    ("BACKCHANNEL_WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8"),
     // Counters that are flushed meanwhile would be seen where a test compares all keys or counts round trips.
     ("BACKCHANNEL_USAGE_FLUSH_SECONDS", "3600"),
 ];
@@ -137,6 +139,16 @@ impl Fleet {
     /// BACKCHANNEL_KEY_PREFIX of this fleet.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// The settings of its replicas.
+    pub fn env(&self) -> &[(String, String)] {
+        &self.env
+    }
+
+    /// Where its logs are.
+    pub fn dir(&self) -> &std::path::Path {
+        &self.dir
     }
 
     /// All that a replica has logged, restarts included: to assert what is in it, and what is not.
@@ -276,17 +288,21 @@ async fn launch_on_a_free_port(log: &std::path::Path, env: &[(String, String)]) 
     panic!("a replica found each of 10 ports taken:\n{}", tail(log, LOG_LINES));
 }
 
-/// Starts a replica and waits until it is ready. `None`: the port was taken.
-async fn launch(port: u16, log: &std::path::Path, env: &[(String, String)]) -> Option<Process> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backchannel"));
-    command.arg("serve");
-    // Whatever this machine has set for a Backchannel of its own, or as a proxy, is not what the test is about.
+/// Whatever this machine has set for a Backchannel of its own, or as a proxy, is not what the test is about.
+pub fn without_surroundings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_ascii_uppercase();
         if upper.starts_with("BACKCHANNEL_") || upper.ends_with("_PROXY") {
             command.env_remove(name);
         }
     }
+}
+
+/// Starts a replica and waits until it is ready. `None`: the port was taken.
+async fn launch(port: u16, log: &std::path::Path, env: &[(String, String)]) -> Option<Process> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backchannel"));
+    command.arg("serve");
+    without_surroundings(&mut command);
     command.env("BACKCHANNEL_PORT", port.to_string()).envs(env.iter().map(|(name, value)| (name, value)));
     let before = fs::metadata(log).map_or(0, |file| file.len());
     let mut process = Process::start(command, log).expect("the binary was built with the tests");

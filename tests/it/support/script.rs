@@ -14,6 +14,7 @@ use backchannel::store::scripts::ALL;
 use deadpool_redis::redis::{Connection, FromRedisValue, RedisError, Value, cmd};
 
 use super::answer::{Answer, number_of};
+use super::defaults::default_of;
 use super::keyspace::{SETTINGS, dump, keys, set_of_channel};
 use super::redis::RedisServer;
 
@@ -28,6 +29,7 @@ pub const STRANGER: &str = "bck_ssssssssssssssssaaaaaaaaaa";
 pub const SESSION: &str = "ses_aaaaaaaaaaaaaaaaaaaa";
 pub const ACTOR: &str = "act_ooooooooooooooooaaaaaaaaaa";
 pub const OTHER_ACTOR: &str = "act_ssssssssssssssssaaaaaaaaaa";
+pub const DELIVERY: &str = "dlv_aaaaaaaaaaaaaaaaaaaa_1760000000123-0";
 pub const INVITATION: &str = "inv_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 /// An access request of [`STRANGER`].
 pub const REQUEST: &str = "acr_ssssssssssssssssaaaaaaaaaaaaaaaaaaaa";
@@ -69,7 +71,7 @@ for _, k in ipairs(KEYS) do declared[k] = true end
 local function checked(how) return function(command, ...)
   local given = { ... }
   local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
-  local first = (command == 'XINFO' or command == 'MEMORY') and 2 or 1
+  local first = (command == 'XINFO' or command == 'XGROUP' or command == 'MEMORY') and 2 or 1
   for i = first, several and #given or first do
     -- The topic of one message of the channel: the channel's, and its number.
     local name = command == 'SPUBLISH' and string.gsub(given[i], ':%d+$', '') or given[i]
@@ -140,6 +142,13 @@ impl Bench {
     /// A key of the slot of [`OWNER`].
     pub fn key_of_owner(&self, suffix: &str) -> String {
         format!("{}{{{}}}:{suffix}", self.prefix, &OWNER[..20])
+    }
+
+    /// The key of this bench that ends so, whatever its slot.
+    pub fn key_like(&self, suffix: &str) -> String {
+        let found = keys(&mut self.conn.borrow_mut(), &format!("{}*", self.prefix));
+        let found = found.into_iter().find(|key| key.ends_with(&format!("}}:{suffix}")));
+        found.unwrap_or_else(|| format!("{}{{none}}:{suffix}", self.prefix))
     }
 
     /// All keys of this bench, with what they hold.
@@ -228,12 +237,14 @@ impl Bench {
         let keys = Keyspace::new(&self.prefix);
         let has = |key: &str| parsed.keys().any(|k| k.name == key);
         match name {
-            _ if has("meta") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
+            _ if has("meta") || has("outbox") || has("pushed") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
             _ if has("alias") => keys.alias("nick"),
             _ if has("closed") || has("audit_of_all") => keys.mint(),
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),
             _ if has("lookups") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
             _ if has("listing") => keys.discoverable(),
+            _ if has("jobs") => keys.jobs(0),
+            _ if has("deliveries") || has("dead") => keys.hook(CHANNEL),
             _ if has("index") => keys.outboxes(&ChannelId::parse(CHANNEL).expect("an id")),
             _ => keys.key(&KeyId::parse(OWNER).expect("an id")),
         }
@@ -276,52 +287,6 @@ impl Bench {
 /// Names of messages as their numbers, without the placeholder, results, and how many those are.
 fn numbers(names: Vec<String>) -> Vec<u64> {
     names.iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())).map(|name| name.parse().expect("a number")).collect()
-}
-
-/// An argument that a test does not name.
-fn default_of(script: &str, arg: &str) -> String {
-    match arg {
-        "key" => OWNER,
-        "member" => STRANGER,
-        "actor" | "actor_id" => ACTOR,
-        "id" if script.starts_with("actors/") => ACTOR,
-        "id" if script.starts_with("access_requests/") => REQUEST,
-        "id" if script.starts_with("invitations/") && script != "invitations/route" => INVITATION,
-        "id" if script.starts_with("sessions/") => SESSION,
-        "id" => CHANNEL,
-        "requester" => STRANGER,
-        "name" => "worker",
-        "owner_label" | "label" => "me",
-        "mode" => "claimable",
-        "access" => "open",
-        "head" => return format!("{OWNER}\u{1f}{ACTOR}\u{1f}worker\u{1f}"),
-        "content" => CONTENT,
-        "event_id" => "evt_1",
-        "event" => return format!("key.issue\u{1f}{OWNER}\u{1f}\u{1f}192.0.2.1\u{1f}{{}}"),
-        "keep" => "5",
-        "keep_ms" | "life_ms" => "60000",
-        "rev" => "1",
-        "requests" | "errors" | "claims" | "acks" | "bytes" | "releases" => "0",
-        "result" => "what came out",
-        "secret" => "s1",
-        "replica" => "one",
-        "ttl_s" | "retention_s" | "writes" => "60",
-        "digest" => "d1",
-        "body" => "00112233445566778899aabbccddeeff",
-        "alias" => "nick",
-        "max" | "attempt" => "1",
-        "cap" | "most" | "cap_of_key" => "1000",
-        "lease_cap" => "100000",
-        "cap_bytes" => "536870912",
-        "limit" => "50",
-        "window_ms" => "60000",
-        "n" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" | "quiet_ms" => "0",
-        "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members"
-        | "reason" | "freed" | "gone" | "mentions" => "",
-        "url" => "https://example.com/hook",
-        other => panic!("{script} has an argument {other} without a default in support/script.rs"),
-    }
-    .to_owned()
 }
 
 /// A call being put together.

@@ -47,6 +47,7 @@ impl World {
             .replace("{key_id}", &self.spare_key)
             .replace("{member_key_id}", &self.agent.key_id)
             .replace("{invitation_id}", &self.invitation)
+            .replace("{delivery_id}", "dlv_aaaaaaaaaaaaaaaaaaaa_1760000000123-0")
             .replace("/actors/{identifier}", &format!("/actors/{}", self.agent.label))
             .replace("{identifier}", &self.channel);
         self.ask_path(operation, &path)

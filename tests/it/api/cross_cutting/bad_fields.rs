@@ -89,7 +89,11 @@ fn fields_of(id: &str) -> (Value, &'static [(&'static str, Kind)]) {
         | "denyChannelAccessRequest"
         | "createChannelInvitation"
         | "revokeChannelInvitation"
-        | "deleteSession" => (json!({}), &[]),
+        | "deleteSession"
+        | "replayChannelWebhookDelivery"
+        | "replayActorWebhookDelivery"
+        | "testChannelWebhook"
+        | "testActorWebhook" => (json!({}), &[]),
         "adminPauseChannel" | "adminResumeChannel" | "adminDeleteChannel" | "adminRevokeKey" => (json!({}), &[]),
         other => panic!("{other} reads a body and is not in this table"),
     }

@@ -78,6 +78,7 @@ async fn every_operation_with_a_scope_refuses_a_key_without_it() {
                 .replace("{member_key_id}", &owner.key_id)
                 .replace("{invitation_id}", invitation["id"].as_str().unwrap())
                 .replace("{session_id}", &session)
+                .replace("{delivery_id}", "dlv_aaaaaaaaaaaaaaaaaaaa_1760000000123-0")
                 .replace("/actors/{identifier}", &format!("/actors/{}", agent.label))
                 .replace("{identifier}", &channel);
             let before = dump(fleet.redis(), &format!("{}*", fleet.prefix()));

@@ -1,0 +1,18 @@
+--[[
+hooks/dead: deliveries that were given up, the newest first.
+
+@slot hook
+@flags no-writes
+@key dead        hash
+@key dead_index  zset
+@arg limit       int
+@ok  page        id, facts of each
+]]
+--- @include lib/answer
+
+local page = {}
+for _, id in ipairs(redis.call('ZREVRANGE', dead_index, 0, limit - 1)) do
+  page[#page + 1] = id
+  page[#page + 1] = redis.call('HGET', dead, id) or ''
+end
+return ok('page', page)

@@ -1,0 +1,23 @@
+--[[
+jobs/settle: take a job that was tried out of the queue: it is done, or it is to be tried again later.
+
+@slot jobs
+@flags allow-oom
+@key jobs     stream
+@key retries  zset  jobs by when they are due (ms)
+@arg entry    text  id of the stream entry
+@arg due      int   ms; 0: it is done
+@arg job      text  as it is to be tried again
+@ok  done
+@ok  later
+@ok  gone   -- another worker has settled it; nothing was written
+]]
+--- @include lib/answer
+
+local ours = redis.call('XDEL', jobs, entry) == 1
+redis.call('XACK', jobs, 'workers', entry)
+if not ours then return ok('gone') end
+if due == 0 then return ok('done') end
+redis.call('ZADD', retries, due, job)
+redis.call('PEXPIRE', retries, 2592000000)
+return ok('later')

@@ -1,0 +1,18 @@
+--[[
+webhooks/outbox_read: what waits in a channel's outbox, oldest first.
+
+@slot channel
+@flags no-writes
+@key meta    hash
+@key outbox  stream
+@arg limit   int
+@ok  page    entries
+@ok  idle    -- nothing, and the channel has no webhook
+@no  channel_not_found
+]]
+--- @include lib/answer
+--- @include lib/channel
+
+local page = redis.call('XRANGE', outbox, '-', '+', 'COUNT', limit)
+if #page == 0 and not hooked then return ok('idle') end
+return ok('page', page)

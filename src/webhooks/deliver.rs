@@ -1,0 +1,221 @@
+//! One job from the queue to its end: delivered, tried again later, or a dead letter.
+//!
+//! What is written down for the owner comes before the job leaves the queue: a worker that dies in between repeats, and loses nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use super::backoff;
+use super::disable;
+use super::gate::{Gates, PutOff};
+use super::job::Job;
+use super::load::{self, Loaded, Ready};
+use super::push::{Outcome, Push, Pusher};
+use crate::app::App;
+use crate::error::{ApiError, Result};
+use crate::ids::Micros;
+use crate::store::jobs::Entry;
+use crate::store::scripts;
+
+/// A delivery that finds no place at its host for so long, beyond all its waits, is given up.
+const PUT_OFF_LIMIT: Duration = Duration::from_secs(86_400);
+
+/// What a worker delivers with.
+pub struct Courier {
+    pub app: App,
+    pub pusher: Pusher,
+    pub gates: Gates,
+    /// Tries at the same time.
+    pub slots: Arc<tokio::sync::Semaphore>,
+}
+
+/// What is left of a job.
+enum End {
+    Done,
+    /// In so long, as this job.
+    Later(Duration, Job),
+}
+
+impl Courier {
+    /// Delivers one job that was read from queue `queue` at `read`. What cannot be settled stays pending, and is tried again by whoever
+    /// adopts it. `give_up`: it was held for so long that another worker may have it by now.
+    pub async fn deliver(&self, queue: u8, entry: &Entry, read: Instant, give_up: Duration) {
+        let Some(job) = Job::parse(&entry.job) else {
+            tracing::error!(entry = entry.id, "a job is not one of ours; it is left out");
+            self.settle(queue, entry, None).await;
+            return;
+        };
+        let stale = || read.elapsed() > give_up;
+        let end = match self.attempt(job.clone(), &stale).await {
+            Ok(Some(end)) => end,
+            Ok(None) => return,
+            Err(failure) => {
+                tracing::warn!(code = failure.code().spec().word, cause = failure.log_cause(), "a delivery could not be made");
+                if failure.code().spec().status == 503 {
+                    return; // Redis is in trouble: it stays pending
+                }
+                self.after_fault(job)
+            }
+        };
+        match end {
+            End::Done => self.settle(queue, entry, None).await,
+            End::Later(after, job) => self.settle(queue, entry, Some((after, &job))).await,
+        }
+    }
+
+    /// None: it was held too long.
+    async fn attempt(&self, job: Job, stale: &(dyn Fn() -> bool + Sync)) -> Result<Option<End>> {
+        let app = &self.app;
+        let ready = match repeat(|| load::load(app, &job)).await? {
+            Loaded::Ready(ready) => ready,
+            Loaded::Nothing(why) => {
+                app.metrics.webhooks.dropped(why);
+                return Ok(Some(End::Done));
+            }
+        };
+        let gate = self.gates.of(&host_of(&ready.url));
+        let pass = match gate.enter().await {
+            Ok(pass) => pass,
+            Err(put_off) => return self.put_off(job, &ready, put_off).await.map(Some),
+        };
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| ApiError::internal("the worker has ended"))?;
+        if stale() {
+            return Ok(None);
+        }
+        let push = Push {
+            url: &ready.url,
+            secret: &ready.secret,
+            delivery: &job.delivery,
+            event: job.event.word(),
+            attempt: job.attempt,
+            timestamp: ready.now.0 / 1_000_000,
+            body: ready.body.clone(),
+        };
+        let outcome = self.pusher.push(push).await;
+        drop(slot);
+        pass.ended(outcome.silent(), outcome.took);
+        app.metrics.webhooks.tried(outcome.error, outcome.took);
+        self.conclude(job, &ready, &outcome).await.map(Some)
+    }
+
+    /// What is broken on our side may be mended by another release; in the end it is left out.
+    fn after_fault(&self, job: Job) -> End {
+        match backoff::after(job.attempt, &self.app.settings.webhook_retry_delays, None) {
+            Some(after) => End::Later(after, Job { attempt: job.attempt + 1, ..job }),
+            None => {
+                self.app.metrics.webhooks.dropped("broken");
+                End::Done
+            }
+        }
+    }
+
+    async fn put_off(&self, job: Job, ready: &Ready, put_off: PutOff) -> Result<End> {
+        let (after, why) = match put_off {
+            PutOff::Busy(after) => (after, "busy"),
+            PutOff::Open(after) => (after, "breaker"),
+        };
+        let waits: Duration = self.app.settings.webhook_retry_delays.iter().sum();
+        let age = Duration::from_micros(ready.now.0.saturating_sub(job.since.0));
+        if age > waits + PUT_OFF_LIMIT {
+            let outcome = Outcome { status: 0, error: "unreachable", retry_after: None, took: Duration::ZERO };
+            self.record(&job, ready, &outcome, "dead").await?;
+            self.app.metrics.webhooks.dropped("dead");
+            return Ok(End::Done);
+        }
+        self.app.metrics.webhooks.put_off(why);
+        Ok(End::Later(after, job))
+    }
+
+    async fn conclude(&self, job: Job, ready: &Ready, outcome: &Outcome) -> Result<End> {
+        let app = &self.app;
+        tracing::info!(
+            delivery = job.delivery,
+            event = job.event.word(),
+            attempt = job.attempt,
+            status = outcome.status,
+            error = outcome.error,
+            took_ms = millis(outcome.took),
+            "delivery tried"
+        );
+        if outcome.delivered() {
+            // Only a note: it must not keep the job in the queue.
+            if let Err(failure) = self.record(&job, ready, outcome, "delivered").await {
+                tracing::warn!(code = failure.code().spec().word, "a delivery is missing in its list");
+            }
+            return Ok(End::Done);
+        }
+        let again = backoff::after(job.attempt, &app.settings.webhook_retry_delays, outcome.retry_after).filter(|_| !outcome.is_gone());
+        let word = if again.is_some() { "failed" } else { "dead" };
+        let (now, since) = repeat(|| self.record(&job, ready, outcome, word)).await?;
+        let failing = Duration::from_micros(now.0.saturating_sub(since.0));
+        if outcome.is_gone() || failing >= app.settings.webhook_disable_after {
+            disable::disable(app, &job.target, ready, outcome).await?;
+        }
+        match again {
+            Some(after) => Ok(End::Later(after, Job { attempt: job.attempt + 1, ..job })),
+            None => {
+                app.metrics.webhooks.dropped("dead");
+                Ok(End::Done)
+            }
+        }
+    }
+
+    /// Redis' time, and since when every try to this URL has failed.
+    async fn record(&self, job: &Job, ready: &Ready, outcome: &Outcome, word: &str) -> Result<(Micros, Micros)> {
+        let slot = self.app.keys.hook(job.target.as_str());
+        let packed = job.pack();
+        let reply = scripts::HOOK_RECORD
+            .on(&slot)
+            .arg("id", &job.delivery)
+            .arg("job", &packed)
+            .int("attempt", job.attempt.into())
+            .int("status", outcome.status.into())
+            .int("took_ms", millis(outcome.took))
+            .arg("outcome", word)
+            .arg("error", outcome.error)
+            .arg("mark", &mark_of(&ready.url))
+            .run(&self.app.redis)
+            .await?;
+        let since = reply.micros(0)?;
+        Ok((reply.now(), if since.0 == 0 { reply.now() } else { since }))
+    }
+
+    /// Takes a job out of its queue. Tried again while Redis is in trouble, for as long as nobody adopts it.
+    pub async fn settle(&self, queue: u8, entry: &Entry, later: Option<(Duration, &Job)>) {
+        let slot = self.app.keys.jobs(queue);
+        let due = later.map_or(0, |(after, _)| self.app.redis.clock().floor().0 / 1000 + millis(after).max(1));
+        let packed = later.map(|(_, job)| job.pack()).unwrap_or_default();
+        let call = || scripts::JOB_SETTLE.on(&slot).arg("entry", &entry.id).int("due", due).arg("job", &packed).run(&self.app.redis);
+        if let Err(failure) = repeat(call).await {
+            tracing::warn!(code = failure.code().spec().word, entry = entry.id, "a job stays in its queue, and will be tried again");
+        }
+    }
+}
+
+/// Host and port: what has places and a breaker.
+fn host_of(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+/// Tells one URL from the next, without holding it.
+fn mark_of(url: &Url) -> String {
+    use sha2::{Digest, Sha256};
+    data_encoding::HEXLOWER.encode(&Sha256::digest(url.as_str().as_bytes())[..8])
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Through short trouble of Redis: about ten seconds.
+async fn repeat<T, F: Future<Output = Result<T>>>(call: impl Fn() -> F) -> Result<T> {
+    for pause_ms in [100, 400, 1000, 2000, 3000, 3000] {
+        match call().await {
+            Err(e) if e.code().spec().status == 503 => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
+            answer => return answer,
+        }
+    }
+    call().await
+}

@@ -1,0 +1,188 @@
+//! What a queue holds: one delivery, in names and numbers. Content, URL and secret are read when it is tried.
+
+use deadpool_redis::redis::Value;
+
+use crate::ids::{ActorId, ChannelId, Micros, suffix};
+use crate::messages::SEPARATOR;
+use crate::store::keyspace::JOB_QUEUES;
+use crate::store::reply::text_of;
+
+/// What a webhook is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    MessageCreated,
+    MemberAdded,
+    Mention,
+    /// Somebody tries out the webhook.
+    Test,
+}
+
+impl Event {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::MessageCreated => "message.created",
+            Self::MemberAdded => "member_added",
+            Self::Mention => "mention",
+            Self::Test => "webhook.test",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::MessageCreated, Self::MemberAdded, Self::Mention, Self::Test].into_iter().find(|event| event.word() == word)
+    }
+}
+
+/// Whose webhook it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Channel(ChannelId),
+    Actor(ActorId),
+}
+
+impl Target {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Channel(id) => id.as_str(),
+            Self::Actor(id) => id.as_str(),
+        }
+    }
+}
+
+/// One delivery and how often it was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// `dlv_` and letters: the same for every try and replay.
+    pub delivery: String,
+    pub event: Event,
+    pub target: Target,
+    /// Where it happened; none for a test of an actor's webhook.
+    pub channel: Option<ChannelId>,
+    /// The message; none where it is about none.
+    pub number: Option<Micros>,
+    /// What else the event is about: for `member_added` the member and who let it in.
+    pub subject: String,
+    /// The try that comes next, from 1.
+    pub attempt: u32,
+    /// When the first try could be made, by Redis' clock.
+    pub since: Micros,
+}
+
+impl Job {
+    /// Of an entry of a channel's outbox: `[id, [name, value, …]]`. None when it is none that this release knows.
+    pub fn of_outbox(channel: &ChannelId, entry: &Value) -> Option<(String, Self)> {
+        let Value::Array(parts) = entry else { return None };
+        let [id, Value::Array(fields)] = parts.as_slice() else { return None };
+        let id = text_of(id)?;
+        let field = |name: &str| {
+            let pair = fields.chunks_exact(2).find(|pair| text_of(&pair[0]).as_deref() == Some(name))?;
+            text_of(&pair[1])
+        };
+        let event = Event::parse(&field("e")?)?;
+        let target = match event {
+            Event::Mention => Target::Actor(ActorId::parse(&field("a")?)?),
+            _ => Target::Channel(channel.clone()),
+        };
+        let job = Self {
+            delivery: format!("dlv_{}_{id}", &channel.as_str()[3..]),
+            event,
+            target,
+            channel: Some(channel.clone()),
+            number: field("n").filter(|n| !n.is_empty()).map(|n| n.parse().map(Micros)).transpose().ok()?,
+            subject: field("s").unwrap_or_default(),
+            attempt: 1,
+            since: Micros(id.split('-').next()?.parse::<u64>().ok()? * 1000),
+        };
+        Some((id, job))
+    }
+
+    /// A try-out of a webhook.
+    pub fn test(target: Target, now: Micros) -> Self {
+        let channel = match &target {
+            Target::Channel(id) => Some(id.clone()),
+            Target::Actor(_) => None,
+        };
+        let delivery = format!("dlv_{}{}", suffix(), suffix());
+        Self { delivery, event: Event::Test, target, channel, number: None, subject: String::new(), attempt: 1, since: now }
+    }
+
+    /// The same delivery from its first try on.
+    pub fn again(self, now: Micros) -> Self {
+        Self { attempt: 1, since: now, ..self }
+    }
+
+    /// The stored form.
+    pub fn pack(&self) -> String {
+        let parts = [
+            self.delivery.clone(),
+            self.event.word().to_owned(),
+            self.target.as_str().to_owned(),
+            self.channel.as_ref().map_or("", ChannelId::as_str).to_owned(),
+            self.number.map(|n| n.to_string()).unwrap_or_default(),
+            self.attempt.to_string(),
+            self.since.to_string(),
+            self.subject.clone(), // the last one: it has separators of its own
+        ];
+        parts.join(&SEPARATOR.to_string())
+    }
+
+    /// None when it is none that this release knows.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(8, SEPARATOR);
+        let (delivery, event) = (parts.next()?.to_owned(), Event::parse(parts.next()?)?);
+        let target = parts.next()?;
+        let target = match ChannelId::parse(target) {
+            Some(id) => Target::Channel(id),
+            None => Target::Actor(ActorId::parse(target)?),
+        };
+        let channel = match parts.next()? {
+            "" => None,
+            id => Some(ChannelId::parse(id)?),
+        };
+        let number = match parts.next()? {
+            "" => None,
+            n => Some(Micros(n.parse().ok()?)),
+        };
+        let (attempt, since) = (parts.next()?.parse().ok()?, Micros(parts.next()?.parse().ok()?));
+        Some(Self { delivery, event, target, channel, number, subject: parts.next()?.to_owned(), attempt, since })
+    }
+}
+
+/// The queue of whatever this id stands for.
+pub fn queue_of(id: &str) -> u8 {
+    id.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % JOB_QUEUES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(fields: &[&str]) -> Value {
+        let text = |t: &&str| Value::BulkString(t.as_bytes().to_vec());
+        Value::Array(vec![text(&"1760000000123-4"), Value::Array(fields.iter().map(text).collect())])
+    }
+
+    #[test]
+    fn a_job_is_the_same_after_it_was_stored() {
+        let channel = ChannelId::parse("ch_aaaaaaaaaaaaaaaaaaaa").expect("an id");
+        let actor = "act_ooooooooooooooooaaaaaaaaaa";
+        for fields in [
+            ["e", "message.created", "n", "1760000000123456", "a", "", "s", ""],
+            ["e", "mention", "n", "1760000000123456", "a", actor, "s", ""],
+            ["e", "member_added", "n", "", "a", "", "s", "bck_a\u{1f}bck_b"],
+        ] {
+            let (id, job) = Job::of_outbox(&channel, &entry(&fields)).expect("a job");
+            assert_eq!((id.as_str(), job.delivery.as_str()), ("1760000000123-4", "dlv_aaaaaaaaaaaaaaaaaaaa_1760000000123-4"));
+            assert_eq!(job.since, Micros(1_760_000_000_123_000));
+            assert_eq!(Job::parse(&job.pack()), Some(job));
+        }
+        let test = Job::test(Target::Actor(ActorId::parse(actor).expect("an id")), Micros(7));
+        assert_eq!(Job::parse(&test.pack()), Some(test));
+        assert_eq!(Job::of_outbox(&channel, &entry(&["e", "of a later release", "n", "", "a", "", "s", ""])), None);
+    }
+
+    #[test]
+    fn channels_go_to_all_queues() {
+        let used: std::collections::BTreeSet<u8> = (0..200).map(|_| queue_of(ChannelId::generate().as_str())).collect();
+        assert_eq!(used.len(), usize::from(JOB_QUEUES));
+    }
+}

@@ -1,0 +1,156 @@
+//! What a try needs: where to, the secret, and the body. Read anew for each, so that a new URL or secret holds at once, what was retracted
+//! is told to nobody, and the webhooks of a revoked key are silent.
+
+use deadpool_redis::redis::Value;
+use serde_json::json;
+use url::Url;
+
+use super::ActorHook;
+use super::job::{Event, Job, Target};
+use crate::actors;
+use crate::app::App;
+use crate::claims::record::ClaimRecord;
+use crate::error::{ApiError, Code, Result};
+use crate::ids::{ActorId, ChannelId, KeyId, Micros};
+use crate::messages::{MessageView, SEPARATOR, Stored};
+use crate::store::scripts;
+
+/// A try that can be made.
+pub struct Ready {
+    pub url: Url,
+    /// As it is stored: what a webhook is recognised by when it is to be taken away.
+    pub stored: String,
+    pub secret: String,
+    /// Whose webhook it is.
+    pub owner: KeyId,
+    pub body: String,
+    /// Redis' time.
+    pub now: Micros,
+}
+
+/// Whether there is something to do.
+pub enum Loaded {
+    Ready(Box<Ready>),
+    /// Nothing to tell any more; why, for metrics.
+    Nothing(&'static str),
+}
+
+/// Reads all that the next try of this job needs.
+///
+/// # Errors
+/// Redis trouble.
+pub async fn load(app: &App, job: &Job) -> Result<Loaded> {
+    match &job.target {
+        Target::Channel(id) => of_channel(app, job, id).await,
+        Target::Actor(id) => of_actor(app, job, id).await,
+    }
+}
+
+async fn of_channel(app: &App, job: &Job, id: &ChannelId) -> Result<Loaded> {
+    let found = match read(app, job, id, "").await? {
+        Ok(found) => found,
+        Err(why) => return Ok(Loaded::Nothing(why)),
+    };
+    if found.url.is_empty() {
+        return Ok(Loaded::Nothing("no_webhook"));
+    }
+    let owner = KeyId::parse(&found.owner).ok_or_else(|| ApiError::internal("a channel's owner is not a key"))?;
+    if !is_active(app, &owner).await? {
+        return Ok(Loaded::Nothing("key_revoked"));
+    }
+    let body = match (job.event, found.message) {
+        (Event::MessageCreated, Some(message)) => json!({ "event": job.event.word(), "message": message }),
+        (Event::MemberAdded, _) => {
+            let (member, by) = job.subject.split_once(SEPARATOR).unwrap_or((&job.subject, ""));
+            json!({ "event": job.event.word(), "channel_id": id.as_str(), "member_key_id": member, "approved_by": by })
+        }
+        (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }),
+        _ => return Err(ApiError::internal("a delivery to a channel's webhook is not one of ours")),
+    };
+    ready(&found.url, found.url.clone(), found.secret, owner, body, found.now)
+}
+
+async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
+    let slot = app.keys.actor(id);
+    let reply = scripts::WEBHOOK_ACTOR_HOOK.on(&slot).arg("id", id.as_str()).may_send_again(true).run(&app.redis).await?;
+    if reply.status() == "none" {
+        return Ok(Loaded::Nothing("no_webhook"));
+    }
+    let (record, stored) = (reply.text(0)?, reply.text(1)?);
+    let broken = || ApiError::internal("an actor's webhook is broken");
+    let owner = actors::Record::parse(&record, "").and_then(|record| KeyId::parse(record.owner())).ok_or_else(broken)?;
+    let hook = ActorHook::parse(&stored).ok_or_else(broken)?;
+    let body = match (&job.channel, job.event) {
+        (None, Event::Test) => json!({ "event": job.event.word(), "actor_id": id.as_str() }),
+        (Some(channel), Event::Mention) => {
+            let found = match read(app, job, channel, owner.as_str()).await? {
+                Ok(found) => found,
+                Err(why) => return Ok(Loaded::Nothing(why)),
+            };
+            if !may_push(app, job, channel, id).await? {
+                return Ok(Loaded::Nothing("muted"));
+            }
+            json!({ "event": job.event.word(), "message": found.message, "mentioned_actor_id": id.as_str() })
+        }
+        _ => return Err(ApiError::internal("a delivery to an actor's webhook is not one of ours")),
+    };
+    let url = hook.url;
+    ready(&url, stored, hook.secret, owner, body, reply.now())
+}
+
+fn ready(url: &str, stored: String, secret: String, owner: KeyId, body: serde_json::Value, now: Micros) -> Result<Loaded> {
+    let url = Url::parse(url).map_err(|_| ApiError::internal("a webhook's URL is not one"))?;
+    Ok(Loaded::Ready(Box::new(Ready { url, stored, secret, owner, body: body.to_string(), now })))
+}
+
+/// One mention a minute for each actor and channel. A later try of what was let through needs no leave.
+async fn may_push(app: &App, job: &Job, channel: &ChannelId, actor: &ActorId) -> Result<bool> {
+    if job.attempt > 1 {
+        return Ok(true);
+    }
+    let slot = app.keys.channel(channel);
+    let call = scripts::WEBHOOK_PUSH_ONCE.on(&slot).key("pushed", actor.as_str()).arg("delivery", &job.delivery);
+    Ok(call.may_send_again(true).run(&app.redis).await?.status() != "muted")
+}
+
+async fn is_active(app: &App, key: &KeyId) -> Result<bool> {
+    let slot = app.keys.key(key);
+    let call = scripts::WEBHOOK_KEY_IS_ACTIVE.on(&slot).key("record", key.as_str());
+    Ok(call.may_send_again(true).run(&app.redis).await?.status() == "active")
+}
+
+/// What the channel knows.
+struct Found {
+    url: String,
+    secret: String,
+    owner: String,
+    message: Option<MessageView>,
+    now: Micros,
+}
+
+/// Why there is nothing to tell stands in the inner error. `reader` must be able to read the channel, if it is not empty.
+async fn read(app: &App, job: &Job, channel: &ChannelId, reader: &str) -> Result<std::result::Result<Found, &'static str>> {
+    let slot = app.keys.channel(channel);
+    let number = job.number.map(|n| n.to_string()).unwrap_or_default();
+    let call = scripts::WEBHOOK_LOAD.on(&slot).arg("n", &number).arg("reader", reader);
+    let reply = match call.may_send_again(true).run(&app.redis).await {
+        Err(e) if e.code() == Code::ChannelNotFound => return Ok(Err("channel_deleted")),
+        reply => reply?,
+    };
+    match reply.status() {
+        "gone" => return Ok(Err("message_gone")),
+        "stranger" => return Ok(Err("not_a_member")),
+        _ => {}
+    }
+    let message = match job.number {
+        None => None,
+        Some(_) => {
+            let entry = Value::Array(reply.list(4)?.to_vec());
+            let stored = Stored::parse(&entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
+            let record = reply.text(5)?;
+            let record = ClaimRecord::parse(&record);
+            Some(stored.view(channel, record.as_ref(), reply.uint(3)?, reply.now())?)
+        }
+    };
+    Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, message, now: reply.now() }))
+}

@@ -1,0 +1,251 @@
+//! A worker: reads the queues, delivers, and looks after what others left. Any number run beside each other, and one may be killed at any time:
+//! what it held is adopted by another after [`CLAIM_IDLE`].
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rand::RngExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use super::deliver::Courier;
+use super::gate::Gates;
+use super::job::Job;
+use super::push::Pusher;
+use super::sweep;
+use crate::app::App;
+use crate::error::{ApiError, Result};
+use crate::ids::suffix;
+use crate::shutdown::Shutdown;
+use crate::store::jobs::{Entry, JobReader, Trouble};
+use crate::store::keyspace::JOB_QUEUES;
+use crate::store::scripts;
+
+/// How long one read waits for jobs; as long the stop of an idle worker takes.
+const READ_WAIT: Duration = Duration::from_millis(1000);
+/// Jobs of one read.
+const READ_COUNT: usize = 16;
+/// Jobs held in memory for each that may be tried at the same time.
+const HELD_PER_SLOT: usize = 4;
+/// Beyond what a try may take: after so long without news of a job its worker must be dead.
+const CLAIM_MARGIN: Duration = Duration::from_secs(45);
+/// Between two looks for jobs that are due, for jobs of dead workers, and for numbers.
+const DUE_EVERY: Duration = Duration::from_millis(250);
+const ADOPT_EVERY: Duration = Duration::from_secs(5);
+const GAUGE_EVERY: Duration = Duration::from_secs(5);
+/// A worker without jobs that was not heard of for so long is forgotten.
+const FORGET_AFTER_MS: u64 = 3_600_000;
+
+/// One worker of the fleet.
+pub struct Worker {
+    pub(super) courier: Courier,
+    pub(super) name: String,
+    shutdown: Shutdown,
+    /// Jobs of this worker, by queue and entry: one that is read a second time is not delivered a second time.
+    held: Mutex<HashSet<(u8, String)>>,
+    room: Arc<Semaphore>,
+    tasks: TaskTracker,
+}
+
+impl Worker {
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn new(app: App, shutdown: Shutdown) -> anyhow::Result<Arc<Self>> {
+        let settings = &app.settings;
+        let slots = settings.webhook_concurrency;
+        let pusher = Pusher::new(app.webhook_guard.clone(), settings.webhook_timeout, settings.webhook_per_host)?;
+        let gates = Gates::new(settings.webhook_per_host, slots * HELD_PER_SLOT);
+        Ok(Arc::new(Self {
+            courier: Courier { app, pusher, gates, slots: Arc::new(Semaphore::new(slots)) },
+            name: format!("w-{}", suffix()),
+            shutdown,
+            held: Mutex::default(),
+            room: Arc::new(Semaphore::new(slots * HELD_PER_SLOT)),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Works until the shutdown begins, then finishes what it tries at the moment and hands back the rest.
+    ///
+    /// # Errors
+    /// When the Redis target cannot be turned into client settings.
+    pub async fn run(self: Arc<Self>) -> anyhow::Result<()> {
+        let loops = TaskTracker::new();
+        for queue in 0..JOB_QUEUES {
+            let app = &self.courier.app;
+            let stream = app.keys.job_stream(queue);
+            let reader = JobReader::new(&app.settings.redis_url, stream, self.name.clone(), READ_WAIT)?;
+            loops.spawn(self.clone().read(queue, reader));
+        }
+        let worker = self.clone();
+        loops.spawn(async move { worker.look_after().await });
+        let worker = self.clone();
+        loops.spawn(async move { sweep::run(&worker).await });
+        tracing::info!(worker = self.name, "delivering webhooks");
+        loops.close();
+        loops.wait().await;
+        self.tasks.close();
+        let drain = self.courier.app.settings.webhook_timeout.max(self.courier.app.settings.drain);
+        if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
+            tracing::warn!(jobs = self.tasks.len(), "leaving while deliveries are under way; another worker will repeat them");
+        }
+        self.forget(&self.name).await;
+        Ok(())
+    }
+
+    /// Sleeps, give or take a quarter. False: the worker stops.
+    pub(super) async fn rests(&self, pause: Duration) -> bool {
+        let pause = pause.mul_f64(rand::rng().random_range(0.75..1.25));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => true,
+            () = self.shutdown.signal() => false,
+        }
+    }
+
+    fn claim_idle(&self) -> Duration {
+        self.courier.app.settings.webhook_timeout + CLAIM_MARGIN
+    }
+
+    async fn read(self: Arc<Self>, queue: u8, mut reader: JobReader) {
+        let mut pause = Duration::from_millis(50);
+        while !self.shutdown.begun() {
+            match reader.read(READ_COUNT, READ_WAIT).await {
+                Ok(entries) => {
+                    pause = Duration::from_millis(50);
+                    self.accept(queue, entries).await;
+                }
+                Err(Trouble::NoGroup) => {
+                    if let Err(failure) = self.make_group(queue).await {
+                        tracing::warn!(code = failure.code().spec().word, "the group of workers cannot be made at the moment");
+                        self.rests(pause).await;
+                    }
+                }
+                Err(Trouble::Broken(cause)) => {
+                    tracing::warn!(cause, queue, "jobs cannot be read at the moment");
+                    self.rests(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(1));
+                }
+            }
+        }
+    }
+
+    async fn make_group(&self, queue: u8) -> Result<()> {
+        let slot = self.courier.app.keys.jobs(queue);
+        scripts::JOB_GROUP.on(&slot).may_send_again(true).run(&self.courier.app.redis).await.map(|_| ())
+    }
+
+    /// Starts to deliver these jobs, as there is room. A worker that stops hands them back.
+    async fn accept(self: &Arc<Self>, queue: u8, entries: Vec<Entry>) {
+        let read = Instant::now();
+        for entry in entries {
+            if !self.held.lock().insert((queue, entry.id.clone())) {
+                continue;
+            }
+            let room = tokio::select! {
+                room = self.room.clone().acquire_owned() => room.ok(),
+                () = self.shutdown.signal() => None,
+            };
+            let worker = self.clone();
+            match room {
+                Some(room) => self.tasks.spawn(async move { worker.deliver(queue, entry, read, room).await }),
+                None => self.tasks.spawn(async move { worker.hand_back(queue, entry).await }),
+            };
+        }
+    }
+
+    async fn deliver(&self, queue: u8, entry: Entry, read: Instant, _room: OwnedSemaphorePermit) {
+        self.courier.deliver(queue, &entry, read, self.claim_idle().mul_f64(0.6)).await;
+        self.held.lock().remove(&(queue, entry.id));
+    }
+
+    async fn hand_back(&self, queue: u8, entry: Entry) {
+        if let Some(job) = Job::parse(&entry.job) {
+            self.courier.settle(queue, &entry, Some((Duration::ZERO, &job))).await;
+        }
+    }
+
+    /// What is due, what dead workers left, and the numbers.
+    async fn look_after(self: &Arc<Self>) {
+        let (mut adopt_at, mut gauge_at) = (Instant::now(), Instant::now());
+        let mut from = vec!["0-0".to_owned(); JOB_QUEUES.into()];
+        while self.rests(DUE_EVERY).await {
+            let now = Instant::now();
+            let done = async {
+                self.move_due().await?;
+                if now >= adopt_at {
+                    adopt_at = now + ADOPT_EVERY;
+                    for queue in 0..JOB_QUEUES {
+                        self.adopt(queue, &mut from[usize::from(queue)]).await?;
+                    }
+                }
+                if now >= gauge_at {
+                    gauge_at = now + GAUGE_EVERY;
+                    self.measure().await?;
+                }
+                Ok::<_, ApiError>(())
+            };
+            if let Err(failure) = done.await {
+                tracing::warn!(
+                    code = failure.code().spec().word,
+                    cause = failure.log_cause(),
+                    "the queues cannot be looked after at the moment"
+                );
+                self.rests(Duration::from_secs(1)).await;
+            }
+        }
+    }
+
+    async fn move_due(&self) -> Result<()> {
+        for queue in 0..JOB_QUEUES {
+            let slot = self.courier.app.keys.jobs(queue);
+            scripts::JOB_DUE.on(&slot).run(&self.courier.app.redis).await?;
+        }
+        Ok(())
+    }
+
+    async fn adopt(self: &Arc<Self>, queue: u8, from: &mut String) -> Result<()> {
+        let idle = u64::try_from(self.claim_idle().as_millis()).unwrap_or(u64::MAX);
+        let slot = self.courier.app.keys.jobs(queue);
+        let reply = scripts::JOB_ADOPT.on(&slot).arg("worker", &self.name).int("idle", idle).arg("from", from).run(&self.courier.app.redis);
+        let reply = reply.await?;
+        if reply.status() == "no_group" {
+            "0-0".clone_into(from);
+            return Ok(());
+        }
+        let entries: Vec<Entry> = reply.list(1)?.iter().filter_map(Entry::parse).collect();
+        *from = reply.text(0)?;
+        self.courier.app.metrics.webhooks.adopted(entries.len());
+        self.accept(queue, entries).await;
+        Ok(())
+    }
+
+    async fn measure(&self) -> Result<()> {
+        let app = &self.courier.app;
+        let (mut depth, mut later, mut oldest_s) = (0, 0, 0);
+        for queue in 0..JOB_QUEUES {
+            let slot = app.keys.jobs(queue);
+            let reply = scripts::JOB_GAUGE.on(&slot).may_send_again(true).run(&app.redis).await?;
+            depth += reply.uint(0)?;
+            later += reply.uint(1)?;
+            let oldest_ms = reply.uint(2)?;
+            if oldest_ms > 0 {
+                oldest_s = oldest_s.max((reply.now().0 / 1000).saturating_sub(oldest_ms) / 1000);
+            }
+        }
+        app.metrics.webhooks.queues(depth, later, oldest_s);
+        app.metrics.webhooks.holds(self.held.lock().len(), self.courier.gates.open());
+        self.forget("").await;
+        Ok(())
+    }
+
+    /// Trouble does not matter: another worker forgets it later.
+    async fn forget(&self, worker: &str) {
+        for queue in 0..JOB_QUEUES {
+            let slot = self.courier.app.keys.jobs(queue);
+            let call = scripts::JOB_FORGET.on(&slot).arg("worker", worker).int("idle", FORGET_AFTER_MS);
+            let _ = call.run(&self.courier.app.redis).await;
+        }
+    }
+}

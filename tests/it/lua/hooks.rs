@@ -1,0 +1,71 @@
+//! lua/hooks/
+
+use crate::support::script::{Bench, DELIVERY, SECOND, START};
+
+fn record(b: &Bench, id: &str, outcome: &str) -> u64 {
+    let error = if outcome == "delivered" { "" } else { "timeout" };
+    b.ask("hooks/record").with("id", id).with("outcome", outcome).with("error", error).run().ok("recorded").int(0)
+}
+
+fn dead(b: &Bench) -> Vec<String> {
+    b.ask("hooks/dead").run().ok("page").wrote_nothing().texts(0).into_iter().step_by(2).collect()
+}
+
+pub fn answers_record(b: &Bench) {
+    assert_eq!(record(b, DELIVERY, "failed"), START);
+    b.pass(SECOND);
+    assert_eq!(record(b, DELIVERY, "dead"), START, "since the first failure");
+    assert_eq!(dead(b), [DELIVERY]);
+    let other = b.ask("hooks/record").with("outcome", "failed").with("mark", "m2").run().ok("recorded");
+    assert_eq!(other.int(0), START + SECOND, "another URL begins anew");
+    assert_eq!(record(b, DELIVERY, "delivered"), 0);
+    assert!(dead(b).is_empty(), "what is delivered is not dead");
+    b.pass(SECOND);
+    assert_eq!(record(b, DELIVERY, "failed"), START + 2 * SECOND);
+    for n in 0..210 {
+        b.ask("hooks/record").with("id", format!("dlv_{n}")).quietly().run().ok("recorded");
+    }
+    assert_eq!(b.run::<u64>(&["XLEN", &b.key_like("deliveries")]), 200);
+    for n in 0..1003u32 {
+        b.pass(1);
+        b.ask("hooks/record").with("id", format!("dlv_{n}")).with("outcome", "dead").quietly().run().ok("recorded");
+    }
+    let kept = (b.run::<u64>(&["HLEN", &b.key_like("dead")]), b.run::<u64>(&["ZCARD", &b.key_like("dead-index")]));
+    assert_eq!(kept, (1000, 1000));
+    assert_eq!(b.run::<Option<String>>(&["HGET", &b.key_like("dead"), "dlv_2"]), None, "the oldest went");
+}
+
+pub fn answers_deliveries(b: &Bench) {
+    record(b, "dlv_1", "failed");
+    record(b, "dlv_1", "delivered");
+    let page = b.ask("hooks/deliveries").with("limit", 1).run().ok("page").wrote_nothing();
+    assert_eq!(page.list(0).len(), 1);
+    assert_eq!(b.ask("hooks/deliveries").run().ok("page").list(0).len(), 2);
+}
+
+pub fn answers_dead(b: &Bench) {
+    assert!(dead(b).is_empty());
+    record(b, "dlv_1", "dead");
+    b.pass(SECOND);
+    record(b, "dlv_2", "dead");
+    assert_eq!(dead(b), ["dlv_2", "dlv_1"]);
+    let facts = b.ask("hooks/dead").with("limit", 1).run().ok("page").texts(0);
+    assert_eq!(facts, ["dlv_2", &format!("{}\u{1f}1\u{1f}200\u{1f}timeout\u{1f}a job", START + SECOND)]);
+}
+
+pub fn answers_one(b: &Bench) {
+    let one = || b.ask("hooks/one").run();
+    one().no("delivery_not_found");
+    record(b, DELIVERY, "failed");
+    assert_eq!(one().ok("tried").wrote_nothing().text(0), "a job");
+    record(b, DELIVERY, "dead");
+    assert!(one().ok("dead").wrote_nothing().text(0).ends_with("a job"));
+}
+
+pub fn answers_redriven(b: &Bench) {
+    b.ask("hooks/redriven").run().ok("unknown").wrote_nothing();
+    record(b, DELIVERY, "dead");
+    b.ask("hooks/redriven").run().ok("redriven");
+    assert!(dead(b).is_empty());
+    b.ask("hooks/redriven").run().ok("unknown").wrote_nothing();
+}

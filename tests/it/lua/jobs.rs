@@ -1,0 +1,134 @@
+//! lua/jobs/
+
+use std::time::Duration;
+
+use deadpool_redis::redis::Value;
+
+use crate::support::script::{Bench, DELIVERY, SECOND, START};
+
+/// The stream of the queue.
+fn stream(b: &Bench) -> String {
+    b.key_like("jobs")
+}
+
+fn enter(b: &Bench, entries: &[(&str, &str)]) -> u64 {
+    let ask = b.ask("jobs/enter").on("handed", "c1");
+    entries.iter().fold(ask, |ask, (id, job)| ask.rest(id, job)).run().ok("entered").int(0)
+}
+
+/// Jobs in the stream, oldest first.
+fn jobs(b: &Bench) -> Vec<String> {
+    let entries: Vec<(String, Vec<String>)> = b.run(&["XRANGE", &stream(b), "-", "+"]);
+    entries.into_iter().map(|(_, fields)| fields[1].clone()).collect()
+}
+
+/// Reads as a worker does: entries with their ids.
+fn read(b: &Bench, worker: &str) -> Vec<String> {
+    let read: Value = b.run(&["XREADGROUP", "GROUP", "workers", worker, "COUNT", "9", "STREAMS", &stream(b), ">"]);
+    let Value::Array(streams) = read else { return Vec::new() };
+    let Some(Value::Array(pair)) = streams.first() else { return Vec::new() };
+    let Some(Value::Array(entries)) = pair.get(1) else { return Vec::new() };
+    entries.iter().map(id_of).collect()
+}
+
+fn id_of(entry: &Value) -> String {
+    let Value::Array(parts) = entry else { panic!("an entry") };
+    backchannel::store::reply::text_of(&parts[0]).expect("an id")
+}
+
+pub fn answers_enter(b: &Bench) {
+    assert_eq!(enter(b, &[("1-0", "a"), ("2-0", "b")]), 2);
+    assert_eq!(enter(b, &[("2-0", "b"), ("3-0", "c")]), 1, "what was handed over before is there once");
+    assert_eq!(jobs(b), ["a", "b", "c"]);
+    // Another channel's entries may have the same ids.
+    b.ask("jobs/enter").on("handed", "c2").rest("1-0", "d").run().ok("entered");
+    assert_eq!(jobs(b).len(), 4);
+    let full = b.ask("jobs/enter").on("handed", "c1").with("most", 4).rest("4-0", "e").run();
+    full.ok("full").wrote_nothing();
+    // It is remembered for an hour.
+    b.pass(3601 * SECOND);
+    assert_eq!(enter(b, &[("3-0", "c")]), 1);
+}
+
+pub fn answers_put(b: &Bench) {
+    let put = || b.ask("jobs/put").once("r");
+    assert_eq!(put().run().ok("put").text(0), DELIVERY);
+    assert_eq!(put().run().ok("replayed").wrote_nothing().text(0), DELIVERY);
+    put().with("body", "another").run().no("idempotency_key_reused");
+    assert_eq!(jobs(b), ["a job"]);
+    b.ask("jobs/put").with("most", 1).run().no("overloaded");
+}
+
+pub fn answers_settle(b: &Bench) {
+    b.ask("jobs/group").run().ok("made");
+    enter(b, &[("1-0", "a"), ("2-0", "b")]);
+    let ids = read(b, "w-1");
+    let settle = |entry: &str| b.ask("jobs/settle").with("entry", entry);
+    settle(&ids[0]).run().ok("done");
+    settle(&ids[0]).with("due", 5).run().ok("gone").wrote_nothing();
+    settle(&ids[1]).with("due", START / 1000 + 5).with("job", "b again").run().ok("later");
+    assert!(jobs(b).is_empty());
+    let pending: Vec<Value> = b.run(&["XPENDING", &stream(b), "workers", "-", "+", "9"]);
+    assert!(pending.is_empty(), "nobody holds what is settled");
+    let later: Vec<String> = b.run(&["ZRANGE", &b.key_like("retries"), "0", "-1"]);
+    assert_eq!(later, ["b again"]);
+}
+
+pub fn answers_due(b: &Bench) {
+    enter(b, &[("1-0", "a")]);
+    b.ask("jobs/group").run().ok("made");
+    let id = read(b, "w-1").remove(0);
+    b.ask("jobs/settle").with("entry", id).with("due", START / 1000 + 1000).with("job", "later").run().ok("later");
+    assert_eq!(b.ask("jobs/due").run().ok("moved").wrote_nothing().int(0), 0);
+    b.pass(SECOND);
+    assert_eq!(b.ask("jobs/due").run().ok("moved").int(0), 1);
+    assert_eq!(jobs(b), ["later"]);
+    assert_eq!(b.ask("jobs/due").run().ok("moved").wrote_nothing().int(0), 0);
+}
+
+pub fn answers_group(b: &Bench) {
+    // What was there before the group is for it too.
+    enter(b, &[("1-0", "a")]);
+    b.ask("jobs/group").run().ok("made");
+    assert_eq!(read(b, "w-1").len(), 1);
+    b.ask("jobs/group").run().ok("known").wrote_nothing();
+}
+
+pub fn answers_adopt(b: &Bench) {
+    let adopt = |idle: u64| b.ask("jobs/adopt").with("worker", "w-2").with("idle", idle).run();
+    adopt(0).ok("no_group").wrote_nothing();
+    enter(b, &[("1-0", "a")]);
+    b.ask("jobs/group").run().ok("made");
+    let ids = read(b, "w-1");
+    assert!(adopt(60_000).ok("adopted").list(1).is_empty(), "its worker is at it");
+    std::thread::sleep(Duration::from_millis(5));
+    let taken = adopt(1).ok("adopted");
+    assert_eq!(taken.list(1).iter().map(id_of).collect::<Vec<_>>(), ids);
+}
+
+pub fn answers_forget(b: &Bench) {
+    let forget = |worker: &str, idle: u64| b.ask("jobs/forget").with("worker", worker).with("idle", idle).run().ok("forgot").int(0);
+    assert_eq!(forget("w-1", 0), 0);
+    enter(b, &[("1-0", "a")]);
+    b.ask("jobs/group").run().ok("made");
+    let id = read(b, "w-1").remove(0);
+    assert_eq!(forget("w-1", 0), 0, "it has a job");
+    b.ask("jobs/settle").with("entry", id).run().ok("done");
+    read(b, "w-2");
+    assert_eq!(forget("", 60_000), 0, "they were heard of");
+    assert_eq!(forget("w-1", 60_000), 1);
+    std::thread::sleep(Duration::from_millis(5));
+    let rest: Vec<Value> = b.run(&["XINFO", "CONSUMERS", &stream(b), "workers"]);
+    assert_eq!(forget("", 1), rest.len() as u64);
+}
+
+pub fn answers_gauge(b: &Bench) {
+    let gauge = || b.ask("jobs/gauge").run().ok("gauge").wrote_nothing();
+    assert_eq!((gauge().int(0), gauge().int(1), gauge().int(2)), (0, 0, 0));
+    enter(b, &[("1-0", "a"), ("2-0", "b")]);
+    b.ask("jobs/group").run().ok("made");
+    let ids = read(b, "w-1");
+    b.ask("jobs/settle").with("entry", &ids[0]).with("due", START).run().ok("later");
+    let oldest: u64 = ids[1].split('-').next().expect("ms").parse().expect("a number");
+    assert_eq!((gauge().int(0), gauge().int(1), gauge().int(2)), (1, 1, oldest));
+}

@@ -1,0 +1,34 @@
+//! What workers push: a fleet, workers beside it, receivers on loopback.
+
+mod crashes;
+mod examples;
+mod isolation;
+mod owners;
+mod pushes;
+mod targets;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::client::Agent;
+use crate::support::receiver::Receiver;
+
+/// A delivery on a machine that is busy with other tests.
+const SOON: Duration = Duration::from_secs(20);
+/// Retries that a test can wait for.
+const QUICK_RETRIES: (&str, &str) = ("BACKCHANNEL_WEBHOOK_RETRY_SECONDS", "0.2,0.4,0.8,1.6");
+
+/// A channel that pushes to this receiver, signed with `secret`.
+async fn hooked(owner: &Agent, receiver: &Receiver) -> String {
+    owner.channel_with(json!({ "mode": "broadcast", "webhook_url": receiver.url(), "webhook_secret": "secret" })).await
+}
+
+/// Posts so many, and returns their contents.
+async fn post_many(owner: &Agent, channel: &str, count: usize) -> Vec<String> {
+    let contents: Vec<String> = (0..count).map(|n| format!("content {n:03}")).collect();
+    for content in &contents {
+        owner.post_message(channel, content).await;
+    }
+    contents
+}
