@@ -28,8 +28,8 @@ async fn an_actors_webhook_is_set_shown_without_its_secret_and_deleted() {
 
     // Set again it is another one, and has no secret unless that is sent again.
     for secret in [json!(null), json!(""), json!("  ")] {
-        let set = owner.post(&path(&id), json!({ "url": "http://10.0.0.1:8080/", "secret": secret })).await.ok(200);
-        assert_eq!((&set["url"], &set["has_secret"]), (&json!("http://10.0.0.1:8080/"), &json!(false)));
+        let set = owner.post(&path(&id), json!({ "url": "http://my-agent.example:8080/", "secret": secret })).await.ok(200);
+        assert_eq!((&set["url"], &set["has_secret"]), (&json!("http://my-agent.example:8080/"), &json!(false)));
     }
     // A retry is told what the first try was told.
     let first = owner.on(0).post(&path("nick"), json!({ "url": "https://a.example/", "secret": "x" })).once("set").await.ok(200);
