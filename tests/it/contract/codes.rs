@@ -9,11 +9,11 @@ use backchannel::store::scripts::ALL;
 
 use crate::support::codes::directory;
 
+/// A fault of ours: met only where scripts are broken on purpose (history/mutations.rs), and not by each of those runs.
+const BY_FAULTS: &str = "internal_error";
+
 /// Codes that no test makes happen, and why.
-const NOT_MET: &[(&str, &str)] = &[
-    ("internal_error", "a fault of ours: any test that meets one fails"),
-    ("overloaded", "20,000 commands of one replica have to wait for Redis"),
-];
+const NOT_MET: &[(&str, &str)] = &[("overloaded", "20,000 commands of one replica have to wait for Redis")];
 
 /// All files with this ending below a directory, as one text.
 fn sources(directory: &Path, ending: &str, text: &mut String) {
@@ -42,8 +42,11 @@ fn every_code_is_named_where_something_is_refused() {
 fn every_code_was_met_by_some_test() {
     let met: BTreeSet<String> =
         fs::read_dir(directory()).into_iter().flatten().map(|e| e.expect("an entry").file_name().into_string().expect("a word")).collect();
-    let missing: Vec<&str> =
-        Code::ALL.iter().map(|c| c.spec().word).filter(|w| !met.contains(*w) && !NOT_MET.iter().any(|n| n.0 == *w)).collect();
+    let missing: Vec<&str> = Code::ALL
+        .iter()
+        .map(|c| c.spec().word)
+        .filter(|w| !met.contains(*w) && *w != BY_FAULTS && !NOT_MET.iter().any(|n| n.0 == *w))
+        .collect();
     assert!(missing.is_empty(), "no test was answered with {missing:?}");
     let excused: Vec<_> = NOT_MET.iter().filter(|(word, _)| met.contains(*word)).collect();
     assert!(excused.is_empty(), "these were met, so they need no excuse: {excused:?}");
