@@ -10,6 +10,7 @@ use crate::channels::NameCache;
 use crate::documents;
 use crate::ids::KeyId;
 use crate::observe::Metrics;
+use crate::rooms;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::store::{Keyspace, Redis, scripts};
@@ -35,6 +36,8 @@ pub struct AppState {
     /// What keys did since this was last added to their counters in Redis.
     pub tally: Tally,
     pub held_cache: HeldCache,
+    /// What this replica keeps of rooms: what it refused, which ones it changed.
+    pub rooms: rooms::Local,
 }
 
 /// Starts a replica's connections and tasks. Redis need not be there yet: until it is, the replica is alive but not ready.
@@ -64,9 +67,11 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         name_cache: NameCache::new(),
         tally: Tally::new(),
         held_cache: HeldCache::new(),
+        rooms: rooms::Local::default(),
     });
     listen_for_changes(&app);
     usage::start(&app);
+    rooms::survey::start(&app);
     Ok(app)
 }
 

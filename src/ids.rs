@@ -3,11 +3,15 @@
 //! Every id that clients hold carries the hash tag of the slot its data lives in, so no lookup table is needed (docs/architecture.md,
 //! "Ids route themselves"). A wrong id never gets past this module.
 
+mod room;
+
 use std::fmt;
 
 use data_encoding::{BASE32_NOPAD, Encoding, Specification};
 use rand::Rng;
 use sha2::{Digest, Sha256};
+
+pub use room::{RoomId, RoomToken, new_participant};
 
 /// Characters of a channel's random part: 100 bits.
 const CHANNEL_RANDOM: usize = 20;

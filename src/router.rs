@@ -14,7 +14,7 @@ use crate::http::{flood, headers};
 use crate::operation::Operation;
 use crate::{
     access_requests, actors, admin, api_keys, audit, channels, claims, discovery, documents, events, invitations, members, messages,
-    sessions, tasks, usage,
+    rooms, sessions, tasks, usage,
 };
 
 /// All operations with their handlers: the rows the router is built from, and the document is written from.
@@ -82,7 +82,7 @@ fn rows() -> Vec<Row> {
 
 /// The service, with all its layers.
 pub fn router(app: App) -> axum::Router {
-    let mut api = documents::routes();
+    let mut api = documents::routes().merge(rooms::routes());
     let mut paths = Vec::new();
     for row in rows() {
         let path = row.operation.path;
