@@ -5,6 +5,7 @@
 //! - `lua/`: one file a script, run alone on a Redis in cluster mode.
 //! - `fleet/`: what must hold over several replicas: races, killed replicas, waiting.
 //! - `contract/`: documents equal code.
+//! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
 //! ```text
@@ -31,3 +32,4 @@ mod faults;
 mod fleet;
 mod history;
 mod lua;
+mod rooms;

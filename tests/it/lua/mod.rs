@@ -29,6 +29,8 @@ mod messages_post;
 mod messages_retract;
 mod no_channel;
 mod placeholders;
+mod rooms;
+mod rooms_counts;
 mod sessions;
 mod tasks;
 mod usage;
@@ -108,6 +110,20 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("messages/list_unclaimed", messages_list_unclaimed::answers),
     ("messages/post", messages_post::answers),
     ("messages/retract", messages_retract::answers),
+    ("rooms/admit", rooms_counts::answers_admit),
+    ("rooms/admit_room", rooms_counts::answers_admit_room),
+    ("rooms/counts", rooms_counts::answers_counts),
+    ("rooms/create", rooms::answers_create),
+    ("rooms/due", rooms_counts::answers_due),
+    ("rooms/file", rooms_counts::answers_file),
+    ("rooms/hold", rooms_counts::answers_hold),
+    ("rooms/join", rooms::answers_join),
+    ("rooms/leave", rooms::answers_leave),
+    ("rooms/poll", rooms::answers_poll),
+    ("rooms/register", rooms_counts::answers_register),
+    ("rooms/release", rooms_counts::answers_release),
+    ("rooms/send", rooms::answers_send),
+    ("rooms/survey", rooms::answers_survey),
     ("sessions/create", sessions::answers_create),
     ("sessions/delete", sessions::answers_delete),
     ("sessions/list", sessions::answers_list),

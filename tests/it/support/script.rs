@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use backchannel::claims::record::ClaimRecord;
-use backchannel::ids::{ChannelId, InvitationId, KeyId};
+use backchannel::ids::{ChannelId, InvitationId, KeyId, RoomId};
 use backchannel::store::keyspace::{Keyspace, Slot};
 use backchannel::store::script::{CLOCK, Parsed, Script};
 use backchannel::store::scripts::ALL;
@@ -23,6 +23,7 @@ pub const START: u64 = 4_000_000_000_000_000;
 pub const SECOND: u64 = 1_000_000;
 
 pub const CHANNEL: &str = "ch_aaaaaaaaaaaaaaaaaaaa";
+pub const ROOM: &str = "aaaaaaaaaaaaaaaa";
 pub const OWNER: &str = "bck_ooooooooooooooooaaaaaaaaaa";
 pub const STRANGER: &str = "bck_ssssssssssssssssaaaaaaaaaa";
 pub const SESSION: &str = "ses_aaaaaaaaaaaaaaaaaaaa";
@@ -52,6 +53,7 @@ local wakes = {}
 local real, declared = redis, {}
 for _, k in ipairs(KEYS) do declared[k] = true end
 local function checked(how) return function(command, ...)
+  if command == 'INFO' then return real[how](command, ...) end -- has no key
   local given = { ... }
   local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
   local first = command == 'XINFO' and 2 or 1
@@ -123,6 +125,11 @@ impl Bench {
     /// A key of the slot of [`OWNER`].
     pub fn key_of_owner(&self, suffix: &str) -> String {
         format!("{}{{{}}}:{suffix}", self.prefix, &OWNER[..20])
+    }
+
+    /// A key of the slot of [`ROOM`].
+    pub fn key_of_room(&self, suffix: &str) -> String {
+        format!("{}{{room:{ROOM}}}:{suffix}", self.prefix)
     }
 
     /// All keys of this bench, with what they hold.
@@ -215,7 +222,9 @@ impl Bench {
             _ if has("alias") => keys.alias("nick"),
             _ if has("closed") || has("audit_of_all") => keys.mint(),
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),
-            _ if has("lookups") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
+            _ if has("room") => keys.room(&RoomId::parse(ROOM).expect("an id")),
+            _ if has("awake") => keys.rooms(),
+            _ if has("lookups") || has("bucket") || has("held") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
             _ if has("listing") => keys.discoverable(),
             _ => keys.key(&KeyId::parse(OWNER).expect("an id")),
         }
@@ -277,7 +286,18 @@ fn default_of(script: &str, arg: &str) -> String {
         "mode" => "claimable",
         "access" => "open",
         "head" => return format!("{OWNER}\u{1f}{ACTOR}\u{1f}worker\u{1f}"),
-        "content" => CONTENT,
+        "content" | "text" => CONTENT,
+        "token" => "t1",
+        "maker" => "192.0.2.1",
+        "participant" => "p1",
+        "idle_ms" => "10000",
+        "hibernate_ms" => "100000",
+        "max_people" => "3",
+        "max_messages" => "100",
+        "linger_ms" => "2000",
+        "per_hour" => "2",
+        "since" | "park_ms" | "once_ms" | "due" | "participants" | "length" | "texts" | "resumes" | "slept" => "0",
+        "key_fp" | "fault" => "",
         "event_id" => "evt_1",
         "event" => return format!("key.issue\u{1f}{OWNER}\u{1f}\u{1f}192.0.2.1\u{1f}{{}}"),
         "keep" => "5",
