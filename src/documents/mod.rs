@@ -24,7 +24,9 @@ use crate::http::Context;
 use crate::router::preflight;
 
 pub use facts::Facts;
+pub use front::is_bot;
 pub use list::{DOCUMENTS, Document, Source};
+pub use render::fill;
 pub use serve::{Cached, Kind};
 pub use status::{began, uptime_s};
 

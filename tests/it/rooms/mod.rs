@@ -5,7 +5,9 @@ mod counts;
 mod fleet;
 mod life;
 mod limits;
+mod pages;
 mod quiet;
+mod scripts;
 
 use serde_json::{Value, json};
 
