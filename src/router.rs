@@ -13,8 +13,8 @@ use crate::http::finish::{self, FinishLayer};
 use crate::http::{flood, headers};
 use crate::operation::Operation;
 use crate::{
-    access_requests, actors, admin, api_keys, audit, channels, claims, discovery, documents, events, invitations, members, messages,
-    rooms, sessions, tasks, usage,
+    access_requests, actors, admin, api_keys, audit, channels, claims, discovery, documents, events, invitations, members, messages, rooms,
+    sessions, tasks, usage,
 };
 
 /// All operations with their handlers: the rows the router is built from, and the document is written from.

@@ -43,14 +43,7 @@ impl Message {
 
     /// The last word of a room that has ended.
     pub fn last_word(index: u64, reason: &str, now: Micros) -> Self {
-        Self {
-            index,
-            kind: "system".into(),
-            from: None,
-            text: None,
-            timestamp: now.0 / 1000,
-            reason: Some(format!("evicted_{reason}")),
-        }
+        Self { index, kind: "system".into(), from: None, text: None, timestamp: now.0 / 1000, reason: Some(format!("evicted_{reason}")) }
     }
 }
 

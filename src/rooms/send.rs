@@ -21,7 +21,8 @@ const ONCE_MS: u64 = 600_000;
 pub async fn handle(State(app): State<App>, context: Context, params: Params, request: Request) -> Result<Response> {
     admit::admit(&app, &context, Limit::Messages).await?;
     let fields = Fields::read(&app, request).await?;
-    let (Some(token), Some(participant), Some(text)) = (fields.filled("token"), fields.filled("participant_id"), fields.text("text")) else {
+    let (Some(token), Some(participant), Some(text)) = (fields.filled("token"), fields.filled("participant_id"), fields.text("text"))
+    else {
         return Err(Refused::because("missing_token_participant_id_or_text"));
     };
     let named = Named::new(&params, token)?;

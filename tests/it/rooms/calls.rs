@@ -72,13 +72,15 @@ async fn every_mistake_has_its_word_and_they_are_told_in_their_order() {
     }
     let invalid_utf8 = room.client.ask(Method::POST, &room.path("join")).raw(b"{\"token\":\"\xff\"}".to_vec()).await;
     refused(invalid_utf8, 400, "invalid_json");
-    for (call, word) in [
-        ("join", "missing_token_or_name"),
-        ("send", "missing_token_participant_id_or_text"),
-        ("leave", "missing_token_or_participant_id"),
-    ] {
+    for (call, word) in
+        [("join", "missing_token_or_name"), ("send", "missing_token_participant_id_or_text"), ("leave", "missing_token_or_participant_id")]
+    {
         let full = json!({ "token": wrong, "name": "a", "participant_id": "p", "text": "t" });
-        for field in word.trim_start_matches("missing_").split("_or_").flat_map(|w| if w == "token_participant_id" { vec!["token", "participant_id"] } else { vec![w] }) {
+        for field in word
+            .trim_start_matches("missing_")
+            .split("_or_")
+            .flat_map(|w| if w == "token_participant_id" { vec!["token", "participant_id"] } else { vec![w] })
+        {
             for broken in [Value::Null, json!(7), json!(""), json!(["x"])] {
                 if field == "text" && broken == "" {
                     continue; // that is empty_text
@@ -139,7 +141,8 @@ async fn every_mistake_has_its_word_and_they_are_told_in_their_order() {
     }
     let page = poll(format!("{good}&since=3&roster=1")).await.ok(200);
     assert_eq!((&page["messages"], &page["cursor"], page["roster"].as_array().map(Vec::len)), (&json!([]), &json!(3), Some(1)));
-    for (method, path) in [(Method::GET, "/channels"), (Method::POST, "/channels/0000000000000000/poll"), (Method::PUT, "/channels/x/send")] {
+    for (method, path) in [(Method::GET, "/channels"), (Method::POST, "/channels/0000000000000000/poll"), (Method::PUT, "/channels/x/send")]
+    {
         room.client.ask(method, path).await.refused(405, "method_not_allowed");
     }
     fleet.finish().await;
@@ -173,7 +176,10 @@ async fn names_and_texts_come_back_as_they_were_sent() {
     let text = "a\u{0}b\u{1f}c\n\"\\ \u{2028}🦊{}[]";
     room.send(&ada, text).await.ok(200);
     let page = room.poll(&ada, 0).await.ok(200);
-    assert_eq!((&page["messages"][1]["from"], &page["messages"][1]["text"], &page["roster"][0]["name"]), (&json!(name), &json!(text), &json!(name)));
+    assert_eq!(
+        (&page["messages"][1]["from"], &page["messages"][1]["text"], &page["roster"][0]["name"]),
+        (&json!(name), &json!(text), &json!(name))
+    );
     refused(room.join(name).await, 400, "name_taken");
     fleet.finish().await;
 }

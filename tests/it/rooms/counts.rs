@@ -14,7 +14,8 @@ async fn health(fleet: &Fleet, replica: usize) -> Value {
 
 #[tokio::test]
 async fn rooms_are_counted_over_the_fleet_through_their_whole_life() {
-    let fleet = Fleet::builder().env("CH_IDLE_TIMEOUT_MS", "4000").env("CH_HIBERNATE_MAX_MS", "1500").env("CH_MAX_MESSAGES", "9").start().await;
+    let fleet =
+        Fleet::builder().env("CH_IDLE_TIMEOUT_MS", "4000").env("CH_HIBERNATE_MAX_MS", "1500").env("CH_MAX_MESSAGES", "9").start().await;
     let empty = health(&fleet, 0).await;
     assert_eq!((&empty["ok"], &empty["channels"], &empty["total_messages_sent"]), (&json!(true), &json!(0), &json!(0)));
     let none = json!({ "idle": 0, "max_lifetime": 0, "max_messages": 0, "hibernate_expired": 0 });

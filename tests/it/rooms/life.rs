@@ -38,7 +38,11 @@ async fn an_unused_room_falls_asleep_and_the_first_join_wakes_it_empty() {
     for reply in [room.poll(&bob, 0).await, room.send(&bob, "x").await, room.leave(&bob).await] {
         said(reply, 404, hibernating());
     }
-    refused(room.client.get(&format!("{}?token={}&participant_id={bob}", room.path("poll"), "0".repeat(48))).await, 404, "channel_or_token_invalid");
+    refused(
+        room.client.get(&format!("{}?token={}&participant_id={bob}", room.path("poll"), "0".repeat(48))).await,
+        404,
+        "channel_or_token_invalid",
+    );
     let carol = room.join("ada").await.ok(200); // the name is free again
     assert_eq!((&carol["participants"], &carol["cursor"]), (&json!(["ada"]), &json!(1)));
     refused(room.poll(&bob, 0).await, 400, "participant_not_in_channel");

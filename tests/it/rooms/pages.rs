@@ -78,7 +78,10 @@ async fn what_is_not_hexadecimal_to_the_last_byte_gets_into_no_page_and_no_scrip
         let page = as_browser(fleet.client().get(&format!("/c/{id}?token={token}"))).await.has_status(400);
         assert!(page.text.contains("<h1>This link is not complete") && !page.text.contains("touch") && !page.text.contains(&room.token));
         let text = fleet.client().get(&format!("/c/{id}?token={token}")).await.has_status(200).text;
-        assert!(text.contains("/c/CHANNEL_ID/bootstrap.sh?token=TOKEN") && !text.contains("touch") && !text.contains(&room.token), "{text}");
+        assert!(
+            text.contains("/c/CHANNEL_ID/bootstrap.sh?token=TOKEN") && !text.contains("touch") && !text.contains(&room.token),
+            "{text}"
+        );
     }
     fleet.finish().await;
 }
@@ -99,7 +102,10 @@ async fn scripts_are_plain_text_that_nobody_keeps_and_name_only_a_plain_url() {
             ("X-Forwarded-Proto", "https'; touch /tmp/pwned; '"),
         ] {
             let reply = fleet.client().get(path).header(name, value).await.has_status(200);
-            assert!(!reply.text.contains("evil") && !reply.text.contains("pwned") && !reply.text.contains("`touch"), "{path} {name}: {value}");
+            assert!(
+                !reply.text.contains("evil") && !reply.text.contains("pwned") && !reply.text.contains("`touch"),
+                "{path} {name}: {value}"
+            );
         }
     }
     let behind = fleet.client().get("/bootstrap.sh").header("X-Forwarded-Host", "rooms.example").header("X-Forwarded-Proto", "https").await;

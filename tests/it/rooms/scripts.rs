@@ -123,7 +123,7 @@ impl Shell {
 
 #[tokio::test]
 async fn agents_in_three_directories_pair_talk_and_see_the_end() {
-    let fleet = Fleet::builder().env("CH_MAX_MESSAGES", "40").start().await;
+    let fleet = Fleet::builder().env("CH_MAX_MESSAGES", "24").env("CH_POLL_TIMEOUT_MS", "2000").start().await;
     let base = Balancer::start(&fleet).await;
     for shell in shells() {
         let home = scratch().join(format!("rooms-{}", unique()));
@@ -210,12 +210,13 @@ async fn a_loop_joins_again_when_the_room_slept_and_goes_on_when_replicas_die() 
     .await;
     bob.does(&[], "agentalk_say 'after the sleep'").await;
     eventually("ada reads on", SOON, || async { ada.lines().iter().any(|l| l.contains("preview=after the sleep")) }).await;
+    drop((ada, bob)); // their loops end with them, and so does what they wait for
     fleet.finish().await;
 }
 
 #[tokio::test]
 async fn people_who_write_in_bursts_are_shown_as_one() {
-    let fleet = Fleet::start(2).await;
+    let fleet = Fleet::builder().env("CH_POLL_TIMEOUT_MS", "2000").start().await;
     let base = Balancer::start(&fleet).await;
     let home = scratch().join(format!("rooms-{}", unique()));
     let ada = Shell::start("bash", base.url(), &home.join("ada"), None).await;
@@ -229,6 +230,7 @@ async fn people_who_write_in_bursts_are_shown_as_one() {
     ada.prints("HUMAN_JOINED name=eve resumed=1").await;
     let line = ada.prints("BROADCAST from=eve human=1 msgs=2").await;
     assert_eq!(Shell::text_of(&line), "one\ntwo");
+    drop(ada);
     fleet.finish().await;
 }
 
@@ -244,7 +246,10 @@ async fn what_is_missing_or_wrong_is_said_and_fails() {
         for shell in shells() {
             let (good, said, complaints) = run(shell, &home, env, script).await;
             let begin = format!("ERROR: agentalk bootstrap ({role}): ");
-            assert!(!good && said.is_empty() && complaints.starts_with(&begin) && complaints.contains(why), "{shell}: {said}\n{complaints}");
+            assert!(
+                !good && said.is_empty() && complaints.starts_with(&begin) && complaints.contains(why),
+                "{shell}: {said}\n{complaints}"
+            );
         }
     };
     fails(&[], &join, "joiner", "AGENTALK_KEY is not set").await;
@@ -270,7 +275,12 @@ async fn what_is_missing_or_wrong_is_said_and_fails() {
 
 /// Sealed by other hands: the first by node's crypto, the second is test case 14 of the GCM specification.
 const VECTORS: [(&str, &str, &str, &str); 2] = [
-    ("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", "0123456789abcdef:Adä L.", "AAECAwQFBgcICQoLPCCifr2R4CGvKVQi3YUXTd+K6RQA5Pn2GhpU6lUbRRE1r54MIH36OVHg", "{\"text\":\"héllo \\\\n 🦊\"}"),
+    (
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+        "0123456789abcdef:Adä L.",
+        "AAECAwQFBgcICQoLPCCifr2R4CGvKVQi3YUXTd+K6RQA5Pn2GhpU6lUbRRE1r54MIH36OVHg",
+        "{\"text\":\"héllo \\\\n 🦊\"}",
+    ),
     (
         "0000000000000000000000000000000000000000000000000000000000000000",
         "",
@@ -289,7 +299,10 @@ async fn every_way_of_encrypting_reads_and_writes_the_same() {
     let is_here = |test: &[&str]| std::process::Command::new(test[0]).args(&test[1..]).output().is_ok_and(|o| o.status.success());
     let ways: Vec<&str> = [
         ("node", vec!["node", "-e", "0"]),
-        ("openssl", vec!["python3", "-c", "import ctypes, ctypes.util; ctypes.CDLL(ctypes.util.find_library('crypto') or 'libcrypto.so.3')"]),
+        (
+            "openssl",
+            vec!["python3", "-c", "import ctypes, ctypes.util; ctypes.CDLL(ctypes.util.find_library('crypto') or 'libcrypto.so.3')"],
+        ),
         ("package", vec!["python3", "-c", "import cryptography.hazmat.primitives.ciphers.aead"]),
         ("python", vec!["python3", "-c", "0"]),
     ]
