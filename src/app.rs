@@ -47,6 +47,7 @@ pub struct AppState {
 pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App> {
     scripts::check().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a script does not fit")))?;
     documents::check().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a document does not fit")))?;
+    rooms::pages::check(&settings).map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a page does not fit")))?;
     documents::began();
     let target = settings.redis_url.clone();
     let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout)?;

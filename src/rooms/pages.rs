@@ -16,6 +16,7 @@ use crate::documents::{self, Kind};
 use crate::error::ApiError;
 use crate::http::{Context, Params, Query};
 use crate::ids::{RoomId, RoomToken};
+use crate::settings::Settings;
 
 const HELPERS: &str = include_str!("../documents/text/rooms-helpers.sh");
 const LOOP: &str = include_str!("../documents/text/rooms-loop.sh");
@@ -44,10 +45,24 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn new(app: &App, base: &'a str) -> Self {
-        let (room_idle, room_lifetime) = (app.settings.room_idle.as_secs_f64(), app.settings.room_lifetime.as_secs_f64());
+    fn new(settings: &Settings, base: &'a str) -> Self {
+        let (room_idle, room_lifetime) = (settings.room_idle.as_secs_f64(), settings.room_lifetime.as_secs_f64());
         Self { base, role: "", room: "CHANNEL_ID", token: "TOKEN", valid: false, nonce: "", room_idle, room_lifetime }
     }
+}
+
+/// Fails where a template does not fit: at the start of a replica, rather than at the first request.
+///
+/// # Errors
+/// Names the template and the line.
+pub fn check(settings: &Settings) -> crate::error::Result<()> {
+    for valid in [true, false] {
+        let facts = Facts { valid, ..Facts::new(settings, "http://localhost:8080") };
+        for template in ["rooms-bootstrap.sh", "rooms-join.sh", "room.md", "room-stub.md", "room.html"] {
+            documents::fill(template, &facts)?;
+        }
+    }
+    Ok(())
 }
 
 /// The room that a path and a query name, if both parts have their form.
@@ -56,13 +71,14 @@ fn named(params: &Params, query: &Query) -> Result<Option<(RoomId, RoomToken)>> 
 }
 
 async fn initiator(State(app): State<App>, context: Context) -> Result<Response> {
-    let facts = Facts { role: "initiator", ..Facts::new(&app, strict(context.base_url())?) };
+    let facts = Facts { role: "initiator", ..Facts::new(&app.settings, strict(context.base_url())?) };
     Ok(script(documents::fill("rooms-bootstrap.sh", &facts)?))
 }
 
 async fn joiner(State(app): State<App>, context: Context, params: Params, query: Query) -> Result<Response> {
     let (room, token) = named(&params, &query)?.ok_or_else(|| Refused::because("invalid_channel_or_token"))?;
-    let facts = Facts { role: "joiner", room: room.as_str(), token: token.reveal(), ..Facts::new(&app, strict(context.base_url())?) };
+    let facts =
+        Facts { role: "joiner", room: room.as_str(), token: token.reveal(), ..Facts::new(&app.settings, strict(context.base_url())?) };
     Ok(script(documents::fill("rooms-join.sh", &facts)?))
 }
 
@@ -105,7 +121,7 @@ impl Reader {
 async fn link(State(app): State<App>, context: Context, params: Params, query: Query, headers: HeaderMap) -> Result<Response> {
     let named = named(&params, &query)?;
     let nonce = nonce();
-    let mut facts = Facts { nonce: &nonce, ..Facts::new(&app, strict(context.base_url())?) };
+    let mut facts = Facts { nonce: &nonce, ..Facts::new(&app.settings, strict(context.base_url())?) };
     if let Some((room, token)) = &named {
         facts = Facts { valid: true, room: room.as_str(), token: token.reveal(), ..facts };
     }

@@ -186,7 +186,7 @@ async fn agents_in_three_directories_pair_talk_and_see_the_end() {
 
 #[tokio::test]
 async fn a_loop_joins_again_when_the_room_slept_and_goes_on_when_replicas_die() {
-    let fleet = Fleet::builder().env("CH_IDLE_TIMEOUT_MS", "3000").env("CH_POLL_TIMEOUT_MS", "1000").start().await;
+    let fleet = Fleet::builder().env("CH_IDLE_TIMEOUT_MS", "60000").env("CH_POLL_TIMEOUT_MS", "1000").start().await;
     let base = Balancer::start(&fleet).await;
     let home = scratch().join(format!("rooms-{}", unique()));
     let ada = Shell::start("bash", base.url(), &home.join("ada"), None).await;
@@ -202,7 +202,7 @@ async fn a_loop_joins_again_when_the_room_slept_and_goes_on_when_replicas_die() 
     let key = |suffix: &str| format!("{}{{room:{}}}:{suffix}", fleet.prefix(), room.id);
     let seen: u64 = fleet.redis().run(&["HGET", &key("room"), "seen"]);
     let before = bob.variable("PARTICIPANT_ID");
-    fleet.redis().run::<()>(&["HSET", &key("room"), "seen", &(seen - 5_000_000).to_string()]);
+    fleet.redis().run::<()>(&["HSET", &key("room"), "seen", &(seen - 70_000_000).to_string()]);
     eventually("both joined again", SOON, || async {
         let people: usize = fleet.redis().run(&["HLEN", &key("people")]);
         people == 2 && bob.variable("PARTICIPANT_ID") != before
