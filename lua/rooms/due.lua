@@ -5,7 +5,7 @@ rooms/due: rooms that are to be looked at, at most 32. Another replica gets them
 @flags allow-oom
 @key awake     zset    rooms by when they are looked at next
 @key asleep    zset    the same of those that sleep
-@ok  rooms     ids
+@ok  rooms     ids, when the next ones are due µs, 0: there is none
 ]]
 --- @include lib/answer
 --- @include lib/number
@@ -16,4 +16,9 @@ for _, name in ipairs({ awake, asleep }) do
     redis.call('ZADD', name, int(now + 10000000), id)
   end
 end
-return ok('rooms', found)
+local due = 0
+for _, name in ipairs({ awake, asleep }) do
+  local first = redis.call('ZRANGE', name, 0, 0, 'WITHSCORES')[2]
+  if first and (due == 0 or first + 0 < due) then due = first + 0 end
+end
+return ok('rooms', found, due)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::refused::{Refused, Result};
 use super::{millis, survey};
@@ -49,6 +50,7 @@ pub struct Local {
     rejections: [AtomicU64; 4],
     addresses: Mutex<HashMap<IpAddr, Instant>>,
     changed: Mutex<HashSet<RoomId>>,
+    changes: Notify,
 }
 
 impl Local {
@@ -70,6 +72,12 @@ impl Local {
         if changed.len() < REMEMBERED {
             changed.insert(room.clone()); // beyond it the room is counted when it is due
         }
+        self.changes.notify_one();
+    }
+
+    /// Returns once a room was changed since this was last asked.
+    pub async fn next_change(&self) {
+        self.changes.notified().await;
     }
 
     /// Up to `most` rooms that are to be counted again.
@@ -78,6 +86,9 @@ impl Local {
         let some: Vec<RoomId> = changed.iter().take(most).cloned().collect();
         for room in &some {
             changed.remove(room);
+        }
+        if !changed.is_empty() {
+            self.changes.notify_one();
         }
         some
     }

@@ -15,8 +15,10 @@ use crate::ids::{Micros, RoomId};
 use crate::store::reply::text_of;
 use crate::store::scripts;
 
-/// Between two rounds.
+/// Between two rounds while there is something to count.
 const EVERY: Duration = Duration::from_secs(1);
+/// Between two rounds while nothing is due: another replica may have made rooms and died.
+const IDLE: Duration = Duration::from_secs(60);
 /// Rooms looked at in one round.
 const MOST: usize = 64;
 
@@ -69,7 +71,9 @@ pub struct Evictions {
 pub async fn register(app: &App, room: &RoomId) -> Result<()> {
     let slot = app.keys.rooms();
     let call = scripts::ROOM_REGISTER.on(&slot).arg("id", room.as_str()).int("due", millis(app.settings.room_idle) * 1000 + 1_000_000);
-    call.int("life_ms", app.room_counts_ms()).may_send_again(true).run(&app.redis).await.map(|_| ())
+    call.int("life_ms", app.room_counts_ms()).may_send_again(true).run(&app.redis).await?;
+    app.rooms.changed(room);
+    Ok(())
 }
 
 /// Looks at a room; None if there is none.
@@ -120,29 +124,37 @@ async fn count_changed(app: &App) {
     }
 }
 
-async fn count_due(app: &App) -> Result<()> {
+/// Counts what is due; how long until more is.
+async fn count_due(app: &App) -> Result<Duration> {
     let slot = app.keys.rooms();
     let reply = scripts::ROOM_DUE.on(&slot).may_send_again(true).run(&app.redis).await?;
     for room in reply.list(0)?.iter().filter_map(text_of).filter_map(|id| RoomId::parse(&id)) {
         count(app, &room).await?;
     }
-    Ok(())
+    let due = reply.uint(1)?;
+    let until = Duration::from_micros(due.saturating_sub(reply.now().0));
+    Ok(if due == 0 { IDLE } else { until.clamp(EVERY, IDLE) })
 }
 
 /// Starts the counting of this replica.
 pub fn start(app: &App) {
     let weak = std::sync::Arc::downgrade(app);
     tokio::spawn(async move {
+        let mut pause = IDLE;
         loop {
-            tokio::time::sleep(EVERY.mul_f64(rand::random_range(0.7..1.3))).await;
+            // Jitter: replicas do not look at the same moment.
+            let rest = tokio::time::sleep(pause.mul_f64(rand::random_range(0.7..1.0)));
             let Some(app) = weak.upgrade() else { return };
-            if app.shutdown.begun() {
-                return;
+            tokio::select! {
+                () = rest => {}
+                () = app.shutdown.signal() => return,
+                () = app.rooms.next_change() => tokio::time::sleep(EVERY.mul_f64(rand::random_range(0.5..1.0))).await,
             }
             count_changed(&app).await;
-            if let Err(error) = count_due(&app).await {
+            pause = count_due(&app).await.unwrap_or_else(|error| {
                 tracing::debug!(cause = error.log_cause(), "rooms are counted later");
-            }
+                EVERY
+            });
         }
     });
 }
