@@ -10,11 +10,12 @@ use crate::channels::NameCache;
 use crate::documents;
 use crate::ids::KeyId;
 use crate::observe::Metrics;
+use crate::rooms;
 use crate::sandbox;
 use crate::schemas::SchemaCache;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
-use crate::store::room::{self, Room};
+use crate::store::capacity::{self, Capacity};
 use crate::store::{Keyspace, Redis, scripts};
 use crate::usage::budget::Budget;
 use crate::usage::{self, HeldCache, Tally};
@@ -53,9 +54,11 @@ pub struct AppState {
     /// Which keys have posted enough today.
     pub budget: Budget,
     /// Whether Redis has room for more.
-    pub room: Room,
+    pub capacity: Capacity,
     /// Requests that are held open, by key.
     pub waiting: Waiting,
+    /// What this replica keeps of rooms: what it refused, which ones it changed.
+    pub rooms: rooms::Local,
 }
 
 /// Starts a replica's connections and tasks. Redis need not be there yet: until it is, the replica is alive but not ready.
@@ -65,6 +68,7 @@ pub struct AppState {
 pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App> {
     scripts::check().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a script does not fit")))?;
     documents::check().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a document does not fit")))?;
+    rooms::pages::check(&settings).map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a page does not fit")))?;
     documents::began();
     let target = settings.redis_url.clone();
     let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout)?;
@@ -92,13 +96,15 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         tally: Tally::new(),
         held_cache: HeldCache::new(),
         budget: Budget::new(max_bytes_per_day),
-        room: Room::new(max_redis_bytes),
+        capacity: Capacity::new(max_redis_bytes),
         waiting: Waiting::new(most_waiters),
+        rooms: rooms::Local::default(),
     });
     listen_for_changes(&app);
     usage::start(&app);
-    room::start(&app);
+    capacity::start(&app);
     sandbox::start(&app);
+    rooms::survey::start(&app);
     Ok(app)
 }
 

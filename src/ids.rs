@@ -3,16 +3,21 @@
 //! Every id that clients hold carries the hash tag of the slot its data lives in, so no lookup table is needed (docs/architecture.md,
 //! "Ids route themselves"). A wrong id never gets past this module.
 
+mod key;
+mod room;
+
 use std::fmt;
 
 use data_encoding::{BASE32_NOPAD, Encoding, Specification};
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
+use key::LABEL_HASH;
+pub use key::{KeyId, KeySlot, PresentedKey};
+pub use room::{RoomId, RoomToken, new_participant};
+
 /// Characters of a channel's random part: 100 bits.
 const CHANNEL_RANDOM: usize = 20;
-/// Characters of the label hash in a key id; this part is the hash tag of everything a key owns.
-const LABEL_HASH: usize = 16;
 /// Characters of the random part of key and actor ids.
 const KEY_RANDOM: usize = 10;
 /// Digits of a message's number: microseconds since 1970, good until the year 2286.
@@ -21,8 +26,6 @@ const MICROS_DIGITS: usize = 16;
 const INVITATION_RANDOM: usize = 26;
 /// Characters of a lease token's secret: 130 bits.
 const LEASE_SECRET: usize = 26;
-/// Characters of an API key's secret: 200 bits.
-const KEY_SECRET: usize = 40;
 
 /// Lower-case base32 without padding, five bits a character.
 fn base32() -> Encoding {
@@ -200,52 +203,6 @@ impl fmt::Display for LeaseToken {
     }
 }
 
-/// The hash tag shared by a label, the keys minted for it, and their names and actors: `bck_` + 16 characters of the label's SHA-256.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct KeySlot(String);
-
-impl KeySlot {
-    /// The slot of everything that belongs to this label.
-    pub fn of_label(label: &str) -> Self {
-        let hash = base32().encode(&Sha256::digest(label.as_bytes()));
-        Self(format!("bck_{}", &hash[..LABEL_HASH]))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// `bck_` + label hash (the slot) + 10 random characters. Rights, names and actors hang on it; the label is only shown.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(String);
-
-impl KeyId {
-    /// A new id for a label; another one each time, so a re-minted label inherits nothing.
-    pub fn generate(label: &str) -> Self {
-        Self(format!("{}{}", KeySlot::of_label(label).as_str(), random(KEY_RANDOM)))
-    }
-
-    /// The id of a key of the service itself, the same one every time. No other key of the label gets it: theirs are random.
-    pub fn well_known(label: &str) -> Self {
-        let hash = base32().encode(&Sha256::digest(format!("well-known key {label}").as_bytes()));
-        Self(format!("{}{}", KeySlot::of_label(label).as_str(), &hash[..KEY_RANDOM]))
-    }
-
-    /// None unless the text is exactly a key id.
-    pub fn parse(s: &str) -> Option<Self> {
-        s.strip_prefix("bck_").filter(|r| is_word(r, LABEL_HASH + KEY_RANDOM)).map(|_| Self(s.to_owned()))
-    }
-
-    pub fn slot(&self) -> KeySlot {
-        KeySlot(self.0[..4 + LABEL_HASH].to_owned())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// `act_` + the owner's label hash + 10 random characters, so an actor's record lies in its owner's slot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ActorId(String);
@@ -338,32 +295,6 @@ impl SessionId {
 /// The id of an event in an audit: `evt_` + 20 random characters.
 pub fn event_id() -> String {
     format!("evt_{}", random(CHANNEL_RANDOM))
-}
-
-/// A presented API key, split: `bck_<id>.<secret>`. Neither `Debug` nor `Display` shows the secret.
-#[derive(Clone)]
-pub struct PresentedKey {
-    pub id: KeyId,
-    /// SHA-256 of the whole key, lower-case hex: the only form that is stored or sent to Redis.
-    pub digest: String,
-}
-
-impl PresentedKey {
-    /// A fresh key for this id: the text for its owner, and what we keep of it.
-    pub fn mint(id: KeyId) -> (String, Self) {
-        let text = format!("{}.{}", id.as_str(), random(KEY_SECRET));
-        let digest = digest(&text);
-        (text, Self { id, digest })
-    }
-
-    /// None unless the text has the form of a key. Whether it is one, only the stored digest tells.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (id, secret) = text.split_once('.')?;
-        if !(16..=128).contains(&secret.len()) {
-            return None;
-        }
-        Some(Self { id: KeyId::parse(id)?, digest: digest(text) })
-    }
 }
 
 /// Lower-case hex SHA-256.

@@ -5,7 +5,7 @@
 //!
 //! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`], [`access_requests`],
 //!   [`invitations`], [`events`], [`actors`], [`tasks`], [`sessions`], [`usage`], [`audit`], [`admin`], [`discovery`], [`sandbox`], [`webhooks`];
-//!   what agents and people read: [`documents`].
+//!   encrypted rooms, which need no key: [`rooms`]; what agents and people read: [`documents`].
 //! - What no domain owns: [`http`] (who asks, bodies, limits, headers), [`schemas`] (what channels ask of metadata), [`store`] (Redis, scripts, every key), [`wait`] (long-poll),
 //!   [`error`] (every error code, once), [`ids`], [`observe`] (metrics).
 //! - The process: [`settings`], [`commands`], [`serving`], [`shutdown`], [`logging`], [`app`].
@@ -34,6 +34,7 @@ pub mod messages;
 pub mod names;
 pub mod observe;
 pub mod operation;
+pub mod rooms;
 pub mod router;
 pub mod sandbox;
 pub mod schemas;

@@ -13,7 +13,7 @@ use crate::http::finish::{self, FinishLayer};
 use crate::http::{flood, headers};
 use crate::operation::Operation;
 use crate::{
-    access_requests, actors, admin, api_keys, audit, channels, claims, discovery, documents, events, invitations, members, messages,
+    access_requests, actors, admin, api_keys, audit, channels, claims, discovery, documents, events, invitations, members, messages, rooms,
     sessions, tasks, usage, webhooks,
 };
 
@@ -99,7 +99,7 @@ fn rows() -> Vec<Row> {
 
 /// The service, with all its layers.
 pub fn router(app: App) -> axum::Router {
-    let mut api = documents::routes();
+    let mut api = documents::routes().merge(rooms::routes());
     let mut paths = Vec::new();
     for row in rows() {
         let path = row.operation.path;

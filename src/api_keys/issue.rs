@@ -102,7 +102,7 @@ pub async fn handle(State(app): State<App>, context: Context, request: Request) 
 /// # Errors
 /// `label_in_use`, `storage_full`, or Redis trouble.
 pub async fn issue(app: &App, label: &str, kind: Kind, from: IpAddr) -> Result<IssuedKey> {
-    app.room.check()?;
+    app.capacity.check()?;
     if sandbox::keeps_label(app, label) {
         return Err(ApiError::new(Code::LabelInUse).field("agent_label"));
     }

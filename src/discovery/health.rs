@@ -12,6 +12,7 @@ use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Context};
 use crate::operation::{Auth, Operation};
+use crate::rooms::survey::{self, Evictions};
 use crate::store::scripts;
 
 pub static HEALTH: Operation = Operation {
@@ -46,12 +47,29 @@ pub struct Health {
     /// Time the store took to answer, in milliseconds; null if it did not.
     db_latency_ms: Option<f64>,
     status_url: String,
+    /// Whether all is well, as clients of rooms ask.
+    ok: bool,
+    /// Rooms that are awake, in the fleet; this and what follows is null while the store is away.
+    channels: Option<u64>,
+    /// Rooms that sleep.
+    channels_hibernating: Option<u64>,
+    /// Participants of rooms that are awake.
+    total_participants: Option<u64>,
+    /// Entries in the logs of rooms that are awake.
+    total_messages: Option<u64>,
+    evictions: Option<Evictions>,
+    total_channels_created: Option<u64>,
+    total_messages_sent: Option<u64>,
+    total_hibernations: Option<u64>,
+    total_resumes: Option<u64>,
 }
 
 pub async fn handle(State(app): State<App>, context: Context) -> Result<Answer> {
     let latency = app.redis.ping().await.ok();
     let minting = if latency.is_some() { minting::is_open(&app).await.ok() } else { None };
     let well = latency.is_some() && minting.is_some();
+    let rooms = if well { survey::counts(&app).await.ok() } else { None };
+    let rooms = rooms.as_ref();
     let health = Health {
         status: if well { "ok" } else { "degraded" },
         api_version: "1.0",
@@ -60,6 +78,16 @@ pub async fn handle(State(app): State<App>, context: Context) -> Result<Answer> 
         max_content_bytes: app.settings.max_message_bytes,
         db_latency_ms: latency.map(|l| (l.as_secs_f64() * 1_000_000.0).round() / 1000.0),
         status_url: format!("{}/status", context.base_url()),
+        ok: well,
+        channels: rooms.map(|r| r.channels),
+        channels_hibernating: rooms.map(|r| r.channels_hibernating),
+        total_participants: rooms.map(|r| r.total_participants),
+        total_messages: rooms.map(|r| r.total_messages),
+        evictions: rooms.map(|r| r.evictions.clone()),
+        total_channels_created: rooms.map(|r| r.total_channels_created),
+        total_messages_sent: rooms.map(|r| r.total_messages_sent),
+        total_hibernations: rooms.map(|r| r.total_hibernations),
+        total_resumes: rooms.map(|r| r.total_resumes),
     };
     if well { Answer::ok(&health) } else { Err(degraded(&health)) }
 }
@@ -96,6 +124,7 @@ pub async fn metrics(State(app): State<App>) -> Result<Response> {
         app.metrics.hub(what, value as f64);
     }
     app.metrics.hub("connected", if hub.connected { 1.0 } else { 0.0 });
-    let page = app.metrics.text().map_err(|e| ApiError::internal(e.to_string()))?;
+    let mut page = app.metrics.text().map_err(|e| ApiError::internal(e.to_string()))?;
+    page.extend_from_slice(survey::metrics(&app).await.as_bytes());
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response())
 }

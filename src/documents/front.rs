@@ -22,6 +22,12 @@ fn is_agent(user_agent: &str) -> bool {
     has(AGENTS) && !has(SEARCH)
 }
 
+/// Whether a language model or a search engine reads this.
+pub fn is_bot(user_agent: &str) -> bool {
+    let name = user_agent.to_ascii_lowercase();
+    AGENTS.iter().chain(SEARCH).any(|word| name.contains(word))
+}
+
 pub async fn handle(State(app): State<App>, context: Context, headers: HeaderMap) -> Result<Response> {
     let facts = Facts::now(&app, &context).await;
     let agent = headers.get(USER_AGENT).and_then(|v| v.to_str().ok()).is_some_and(is_agent);

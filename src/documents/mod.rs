@@ -24,9 +24,11 @@ use crate::http::Context;
 use crate::router::preflight;
 
 pub use facts::Facts;
+pub use front::is_bot;
 pub use list::{DOCUMENTS, Document, Source};
+pub use render::fill;
 pub use serve::{Cached, Kind};
-pub use status::began;
+pub use status::{began, uptime_s};
 
 /// Everything here that answers GET without being an operation of the API, by path. Besides these there is [`DOCUMENTS`].
 fn others() -> [(&'static str, MethodRouter<App>); 14] {

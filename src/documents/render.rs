@@ -27,6 +27,12 @@ static TEMPLATES: &[(&str, &str)] = templates![
     "humans.html",
     "playground.html",
     "status.html",
+    "room.md",
+    "room-stub.md",
+    "room.html",
+    "rooms-begin.sh",
+    "rooms-bootstrap.sh",
+    "rooms-join.sh",
 ];
 
 static ENVIRONMENT: LazyLock<Result<Environment<'static>>> = LazyLock::new(|| {

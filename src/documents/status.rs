@@ -25,6 +25,11 @@ pub fn began() {
     LazyLock::force(&BEGAN);
 }
 
+/// Seconds since this process began to serve.
+pub fn uptime_s() -> u64 {
+    BEGAN.elapsed().as_secs()
+}
+
 /// What `/status` answers. A load balancer may send the next request to another replica: times and waiting calls are of this one.
 #[derive(Serialize)]
 pub struct Status {
@@ -54,7 +59,7 @@ impl Status {
             instance_kind: facts.instance_kind.clone(),
             public_minting_enabled: None,
             db_latency_ms: None,
-            replica_uptime_seconds: BEGAN.elapsed().as_secs(),
+            replica_uptime_seconds: uptime_s(),
             replica_waiting_calls: 0,
             max_wait_seconds: facts.max_wait,
             limits: limits(facts),

@@ -28,7 +28,11 @@ impl FromRequest<App> for Body {
     }
 }
 
-async fn read(request: Request, limit: usize, longest: Duration) -> Result<Bytes, ApiError> {
+/// The bytes of a body of at most `limit`.
+///
+/// # Errors
+/// `payload_too_large`, `request_timeout`; `invalid_json` where it breaks off.
+pub async fn read(request: Request, limit: usize, longest: Duration) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::new(Code::PayloadTooLarge).with("max_body_bytes", limit);
     let announced = request.headers().get("content-length").and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|n| n > limit) {

@@ -50,7 +50,7 @@ impl FromRequestParts<App> for Caller {
         let scope = if let Auth::Key(scope) = operation.auth { scope } else { None };
         check_scope(&admitted, scope)?;
         if operation.adds() {
-            app.room.check()?;
+            app.capacity.check()?;
         }
         Ok(Self {
             key: presented.id.clone(),

@@ -50,7 +50,7 @@ impl SettingFlags {
         let mut warnings = Vec::new();
         let mut mistakes = Vec::new();
         for (name, text) in environment {
-            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX) || row(name).is_some()) else { continue };
             match (row(name), text.to_str().map(str::trim)) {
                 (Some(_), Some("")) => {}
                 (Some(row), Some(text)) => _ = values.insert(row.name, text.to_owned()),

@@ -57,7 +57,7 @@ pub struct Row {
 impl Row {
     /// The flag without its dashes.
     pub fn flag(&self) -> String {
-        self.name[PREFIX.len()..].to_ascii_lowercase().replace('_', "-")
+        self.name.strip_prefix(PREFIX).unwrap_or(self.name).to_ascii_lowercase().replace('_', "-")
     }
 
     /// What is allowed, to be read after "must be".
@@ -85,10 +85,20 @@ const fn maybe(list: &[&'static str]) -> Option<&'static str> {
     }
 }
 
+/// The name of a row's variable. Those of rooms have no prefix: operators of earlier bridges have set them under these names.
+macro_rules! variable {
+    (bare $name:literal) => {
+        $name
+    };
+    ($name:literal) => {
+        concat!("BACKCHANNEL_", $name)
+    };
+}
+
 /// Turns the table into the struct, the rows and the reading of them. A row is
 /// `field: Type = "NAME", default (and that of dev, where it differs), kind, "One sentence."`
 macro_rules! settings {
-    ( $( $section:literal { $( $field:ident : $type:ty = $name:literal, $default:literal $(dev $dev:literal)?, $kind:expr, $help:literal; )* } )* ) => {
+    ( $( $section:literal { $( $field:ident : $type:ty = $($bare:ident)? $name:literal, $default:literal $(dev $dev:literal)?, $kind:expr, $help:literal; )* } )* ) => {
         /// All settings, read and checked. Units are in the types or the names: `_s` is seconds.
         #[derive(Clone)]
         pub struct Settings {
@@ -98,7 +108,7 @@ macro_rules! settings {
         /// Every setting, in the order of the help and of `docs/settings.md`.
         pub static TABLE: &[Row] = &[ $( $( Row {
             section: $section,
-            name: concat!("BACKCHANNEL_", $name),
+            name: variable!($($bare)? $name),
             default: $default,
             dev_default: maybe(&[$($dev)?]),
             help: $help,
@@ -108,7 +118,7 @@ macro_rules! settings {
         impl Settings {
             /// `None` if there was any mistake; the reader has them all.
             fn read(reader: &mut Reader) -> Option<Self> {
-                $( $( let $field = reader.read(concat!("BACKCHANNEL_", $name), &$kind); )* )*
+                $( $( let $field = reader.read(variable!($($bare)? $name), &$kind); )* )*
                 Some(Self { $( $( $field: $field?, )* )* })
             }
         }
@@ -239,6 +249,28 @@ settings! {
             "Whether webhooks may lead to addresses and ports that are not public; only where everybody with a key is trusted.";
         webhook_allow_networks: Vec<IpNet> = "WEBHOOK_ALLOW_NETWORKS", "" dev "127.0.0.0/8,::1/128", Networks,
             "Networks that webhooks may lead to although they are not public.";
+    }
+    "Rooms" {
+        room_max_participants: u64 = bare "CH_MAX_PARTICIPANTS", "20", Whole::<u64>::new(1, 1000),
+            "Participants of one room.";
+        room_max_messages: u64 = bare "CH_MAX_MESSAGES", "10000", Whole::<u64>::new(2, 1_000_000),
+            "Entries of a room's log, joins and leaves included; then the room ends.";
+        room_idle: Duration = bare "CH_IDLE_TIMEOUT_MS", "1800000", Millis { min: 100, max: 604_800_000 },
+            "A room that nobody polls, joins or sends to for so long falls asleep: its messages and participants are dropped, its link stays.";
+        room_hibernate: Duration = bare "CH_HIBERNATE_MAX_MS", "86400000", Millis { min: 100, max: 604_800_000 },
+            "A room that slept for so long ends.";
+        room_lifetime: Duration = bare "CH_MAX_LIFETIME_MS", "129600000", Millis { min: 1000, max: 604_800_000 },
+            "Longest life of a room, asleep or awake.";
+        room_poll_timeout: Duration = bare "CH_POLL_TIMEOUT_MS", "50000", Millis { min: 10, max: 90_000 },
+            "How long a poll is held; keep it below the timeouts of clients and proxies.";
+        room_creations_per_hour: u64 = bare "RL_CHANNELS_PER_HOUR", "10" dev "0", Whole::<u64>::or_zero(1_000_000, "no limit"),
+            "Rooms that one client address may make in an hour, over the whole fleet.";
+        room_messages_per_hour: u64 = bare "RL_MESSAGES_PER_HOUR", "1000" dev "0", Whole::<u64>::or_zero(10_000_000, "no limit"),
+            "Messages that one client address may send to rooms in an hour, over the whole fleet.";
+        room_joins_per_hour: u64 = bare "RL_JOINS_PER_HOUR", "120" dev "0", Whole::<u64>::or_zero(1_000_000, "no limit"),
+            "Rooms that one client address may join in an hour, over the whole fleet.";
+        rooms_per_address: u64 = bare "RL_CONCURRENT_CHANNELS_PER_IP", "10" dev "0", Whole::<u64>::or_zero(100, "no limit"),
+            "Rooms of one client address that are awake at a time; at most 100.";
     }
     "Operating" {
         admin_token: Option<Secret> = "ADMIN_TOKEN", "", Optional(HeaderSecret),

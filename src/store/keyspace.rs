@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::ids::{ActorId, ChannelId, InvitationId, KeyId, KeySlot, MessageId};
+use crate::ids::{ActorId, ChannelId, InvitationId, KeyId, KeySlot, MessageId, RoomId};
 
 /// One key of a slot. `{}` of the form is filled with the parameter that the caller names.
 #[derive(Debug)]
@@ -141,7 +141,28 @@ pub const INVITATION: &[KeyDef] =
     &[key("route", "route", "string", "48 h: an invitation ends after 24", "an invitation → channel id, made at")];
 
 /// What one client address does without a key; each in a slot of its own.
-pub const ADDRESS: &[KeyDef] = &[key("lookups", "lookups", "string", "60 s", "invitations looked up in the running window")];
+pub static ADDRESS: &[KeyDef] = &[
+    key("lookups", "lookups", "string", "60 s", "invitations looked up in the running window"),
+    key("bucket", "bucket:", "string", "1 h", "token bucket of rooms made, joined or sent to: when it is full again"),
+    key("held", "held", "zset", "CH_MAX_LIFETIME_MS after the newest", "rooms that this address made and that count against its places"),
+];
+
+/// Keys of one encrypted room; hash tag = `room:` and the room's id.
+pub static ROOM: &[KeyDef] = &[
+    key("room", "room", "hash", "a day after the room's lifetime", "SHA-256 of the token, times, counters, how it ended"),
+    key("log", "log", "stream", "shortly after the room fell asleep or ended", "what was said, sealed; who came and went"),
+    key("people", "people", "hash", "with the log", "participant id → place in the order, last seen, fingerprint, name"),
+    key("sent", "sent:", "string", "10 minutes", "a participant's client_msg_id → index, for its retries"),
+    key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiting polls"),
+];
+
+/// Counts of all rooms, in one slot. Each follows from what the rooms say themselves; no decision rests on them.
+pub static ROOMS: &[KeyDef] = &[
+    key("awake", "awake", "zset", "2 × CH_MAX_LIFETIME_MS after the last write", "rooms that are awake, by when they are looked at next"),
+    key("asleep", "asleep", "zset", "the same", "rooms that sleep, by when they are looked at next"),
+    key("sizes", "sizes", "hash", "the same; each entry with its room", "room → what was last counted of it"),
+    key("totals", "totals", "hash", "90 days after the last write", "sums over rooms, and how many ended for which reason"),
+];
 
 /// The list of channels that can be found, for the whole instance in one slot.
 pub const DISCOVERABLE: &[KeyDef] = &[
@@ -247,6 +268,19 @@ impl Keyspace {
         self.slot(&format!("address:{group}"), ADDRESS)
     }
 
+    pub fn room(&self, id: &RoomId) -> Slot {
+        self.slot(&format!("room:{}", id.as_str()), ROOM)
+    }
+
+    pub fn rooms(&self) -> Slot {
+        self.slot("rooms", ROOMS)
+    }
+
+    /// The topic that wakes a room's waiting polls.
+    pub fn room_topic(&self, id: &RoomId) -> String {
+        format!("{}{{room:{}}}:wake", self.prefix, id.as_str())
+    }
+
     pub fn discoverable(&self) -> Slot {
         self.slot("discoverable", DISCOVERABLE)
     }
@@ -320,6 +354,8 @@ pub fn table(slot: &str) -> Option<&'static [KeyDef]> {
         "alias" => Some(ALIAS),
         "invitation" => Some(INVITATION),
         "address" => Some(ADDRESS),
+        "room" => Some(ROOM),
+        "rooms" => Some(ROOMS),
         "discoverable" => Some(DISCOVERABLE),
         "outboxes" => Some(OUTBOXES),
         "jobs" => Some(JOBS),
@@ -344,6 +380,8 @@ pub fn keyspace_md() -> String {
         ("A global alias of an actor", "actor-alias:…", ALIAS),
         ("An invitation", "inv_…", INVITATION),
         ("A client address", "address:…", ADDRESS),
+        ("An encrypted room", "room:…", ROOM),
+        ("Counts of all rooms", "rooms", ROOMS),
         ("The list of channels that can be found", "discoverable", DISCOVERABLE),
         ("A part of the index of outboxes (0 to 15)", "outboxes:…", OUTBOXES),
         ("A queue of webhook deliveries (0 to 7)", "jobs:…", JOBS),

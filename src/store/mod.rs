@@ -1,5 +1,6 @@
 //! Redis: the connections, the scripts, every key. Nothing else in the program names a Redis command.
 
+pub mod capacity;
 pub mod clock;
 mod connect;
 pub mod jobs;
@@ -7,7 +8,7 @@ pub mod keyspace;
 pub mod pubsub;
 pub mod redis;
 pub mod reply;
-pub mod room;
+
 pub mod script;
 pub mod scripts;
 pub mod target;

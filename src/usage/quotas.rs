@@ -71,8 +71,8 @@ pub async fn handle(State(app): State<App>, _: Admin, query: Query) -> Result<An
     Answer::ok(&Quotas {
         limits: limits(&app),
         instance: InstanceUse {
-            redis_bytes: app.room.used(),
-            redis_bytes_limit: app.room.limit(),
+            redis_bytes: app.capacity.used(),
+            redis_bytes_limit: app.capacity.limit(),
             waiters: app.waiting.all() as u64,
             waiters_limit: app.settings.longpoll_max_waiters as u64,
         },

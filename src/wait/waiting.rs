@@ -29,7 +29,8 @@ struct Now {
 /// A request that is held; it gives its place back when it ends.
 pub struct Place<'a> {
     waiting: &'a Waiting,
-    key: KeyId,
+    /// None: it came without a key.
+    key: Option<KeyId>,
 }
 
 impl Waiting {
@@ -46,7 +47,17 @@ impl Waiting {
         }
         now.all += 1;
         now.by_key.insert(key.clone(), mine + 1);
-        Some(Place { waiting: self, key: key.clone() })
+        Some(Place { waiting: self, key: Some(key.clone()) })
+    }
+
+    /// The same for a request that needs no key, as those to rooms: only how many wait in all counts.
+    pub fn enter_without_key(&self) -> Option<Place<'_>> {
+        let mut now = self.now.lock();
+        if now.all >= self.most.all {
+            return None;
+        }
+        now.all += 1;
+        Some(Place { waiting: self, key: None })
     }
 
     /// Requests of this key that wait here now.
@@ -64,10 +75,11 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut now = self.waiting.now.lock();
         now.all -= 1;
-        if let Some(mine) = now.by_key.get_mut(&self.key) {
+        let Some(key) = &self.key else { return };
+        if let Some(mine) = now.by_key.get_mut(key) {
             *mine -= 1;
             if *mine == 0 {
-                now.by_key.remove(&self.key);
+                now.by_key.remove(key);
             }
         }
     }
@@ -86,10 +98,15 @@ mod tests {
         assert!(waiting.enter(&one).is_none(), "one key has its two");
         let third = waiting.enter(&other).expect("room");
         assert!(waiting.enter(&other).is_none(), "three in all");
+        assert!(waiting.enter_without_key().is_none(), "also without a key");
         assert_eq!((waiting.of(&one), waiting.of(&other), waiting.all()), (2, 1, 3));
         drop((first, third));
         assert_eq!((waiting.of(&one), waiting.of(&other), waiting.all()), (1, 0, 1));
         assert_eq!(waiting.now.lock().by_key.len(), 1, "who does not wait takes no room");
+        let nameless = waiting.enter_without_key().expect("room");
+        assert_eq!(waiting.all(), 2);
+        drop(nameless);
+        assert_eq!((waiting.of(&other), waiting.all()), (0, 1));
         let unlimited = Waiting::new(Most { all: 10, of_key: 0 });
         let places: Vec<_> = (0..10).map_while(|_| unlimited.enter(&one)).collect();
         assert_eq!(places.len(), 10);

@@ -5,6 +5,7 @@
 //! - `lua/`: one file a script, run alone on a Redis in cluster mode.
 //! - `fleet/`: what must hold over several replicas: races, killed replicas, waiting.
 //! - `contract/`: documents equal code.
+//! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
 //! - `webhooks/`: what workers push, with receivers on loopback.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
@@ -32,4 +33,5 @@ mod faults;
 mod fleet;
 mod history;
 mod lua;
+mod rooms;
 mod webhooks;

@@ -35,6 +35,8 @@ mod messages_retract;
 mod no_channel;
 mod placeholders;
 mod pushing;
+mod rooms;
+mod rooms_counts;
 mod sandbox;
 mod sessions;
 mod tasks;
@@ -138,6 +140,20 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("messages/receipt", messages_receipt::answers),
     ("messages/retract", messages_retract::answers),
     ("messages/watch", messages_receipt::answers_watch),
+    ("rooms/admit", rooms_counts::answers_admit),
+    ("rooms/admit_room", rooms_counts::answers_admit_room),
+    ("rooms/counts", rooms_counts::answers_counts),
+    ("rooms/create", rooms::answers_create),
+    ("rooms/due", rooms_counts::answers_due),
+    ("rooms/file", rooms_counts::answers_file),
+    ("rooms/hold", rooms_counts::answers_hold),
+    ("rooms/join", rooms::answers_join),
+    ("rooms/leave", rooms::answers_leave),
+    ("rooms/poll", rooms::answers_poll),
+    ("rooms/register", rooms_counts::answers_register),
+    ("rooms/release", rooms_counts::answers_release),
+    ("rooms/send", rooms::answers_send),
+    ("rooms/survey", rooms::answers_survey),
     ("sandbox/channel", sandbox::answers_channel),
     ("sandbox/owner", sandbox::answers_owner),
     ("sandbox/turn", sandbox::answers_turn),

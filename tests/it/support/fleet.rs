@@ -32,6 +32,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("BACKCHANNEL_LOG_FORMAT", "json"),
     // Receivers of webhooks are on loopback; nothing else is allowed.
     ("BACKCHANNEL_WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8"),
+    ("RL_CHANNELS_PER_HOUR", "0"),
+    ("RL_MESSAGES_PER_HOUR", "0"),
+    ("RL_JOINS_PER_HOUR", "0"),
+    ("RL_CONCURRENT_CHANNELS_PER_IP", "0"),
     // Counters that are flushed meanwhile would be seen where a test compares all keys or counts round trips.
     ("BACKCHANNEL_USAGE_FLUSH_SECONDS", "3600"),
 ];

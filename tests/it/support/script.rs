@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use backchannel::claims::record::ClaimRecord;
-use backchannel::ids::{ChannelId, InvitationId, KeyId};
+use backchannel::ids::{ChannelId, InvitationId, KeyId, RoomId};
 use backchannel::store::keyspace::{Keyspace, Slot};
 use backchannel::store::script::{CLOCK, Parsed, Script};
 use backchannel::store::scripts::ALL;
@@ -24,6 +24,7 @@ pub const START: u64 = 4_000_000_000_000_000;
 pub const SECOND: u64 = 1_000_000;
 
 pub const CHANNEL: &str = "ch_aaaaaaaaaaaaaaaaaaaa";
+pub const ROOM: &str = "aaaaaaaaaaaaaaaa";
 pub const OWNER: &str = "bck_ooooooooooooooooaaaaaaaaaa";
 pub const STRANGER: &str = "bck_ssssssssssssssssaaaaaaaaaa";
 pub const SESSION: &str = "ses_aaaaaaaaaaaaaaaaaaaa";
@@ -64,24 +65,7 @@ const PLACEHOLDER: &str = "-";
 
 /// Stands where the script reads the clock: the time is its last argument. Keys that the header does not declare are a fault,
 /// published hints are collected, and the rest of the script becomes a function.
-const BENCH_CLOCK: &str = "local now = ARGV[#ARGV] + 0
-local wakes = {}
-local real, declared = redis, {}
-for _, k in ipairs(KEYS) do declared[k] = true end
-local function checked(how) return function(command, ...)
-  local given = { ... }
-  local several = command == 'DEL' or command == 'UNLINK' or command == 'EXISTS'
-  local first = (command == 'XINFO' or command == 'XGROUP' or command == 'MEMORY') and 2 or 1
-  for i = first, several and #given or first do
-    -- The topic of one message of the channel: the channel's, and its number.
-    local name = command == 'SPUBLISH' and string.gsub(given[i], ':%d+$', '') or given[i]
-    if not declared[name] then error(command .. ' of a key that is not declared: ' .. tostring(given[i])) end
-  end
-  if command == 'SPUBLISH' then wakes[#wakes + 1] = given[2] end
-  return real[how](command, ...)
-end end
-local redis = { call = checked('call'), pcall = checked('pcall') }
-local function script()";
+const BENCH_CLOCK: &str = include_str!("watched.lua");
 
 /// A place for scripts: one channel, one key, one prefix on one server.
 pub struct Bench {
@@ -149,6 +133,11 @@ impl Bench {
         let found = keys(&mut self.conn.borrow_mut(), &format!("{}*", self.prefix));
         let found = found.into_iter().find(|key| key.ends_with(&format!("}}:{suffix}")));
         found.unwrap_or_else(|| format!("{}{{none}}:{suffix}", self.prefix))
+    }
+
+    /// A key of the slot of [`ROOM`].
+    pub fn key_of_room(&self, suffix: &str) -> String {
+        format!("{}{{room:{ROOM}}}:{suffix}", self.prefix)
     }
 
     /// All keys of this bench, with what they hold.
@@ -241,7 +230,9 @@ impl Bench {
             _ if has("alias") => keys.alias("nick"),
             _ if has("closed") || has("audit_of_all") => keys.mint(),
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),
-            _ if has("lookups") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
+            _ if has("room") => keys.room(&RoomId::parse(ROOM).expect("an id")),
+            _ if has("awake") => keys.rooms(),
+            _ if has("lookups") || has("bucket") || has("held") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
             _ if has("listing") => keys.discoverable(),
             _ if has("jobs") => keys.jobs(0),
             _ if has("deliveries") || has("dead") => keys.hook(CHANNEL),

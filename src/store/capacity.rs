@@ -11,7 +11,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RETRY_AFTER_S: u64 = 5;
 
 /// What this replica saw when it last looked.
-pub struct Room {
+pub struct Capacity {
     /// 0: nine tenths of what Redis itself allows.
     most: u64,
     full: AtomicBool,
@@ -19,7 +19,7 @@ pub struct Room {
     limit: AtomicU64,
 }
 
-impl Room {
+impl Capacity {
     /// `most`: bytes that a node of Redis may use; 0: nine tenths of its own maxmemory, if it has one.
     pub fn new(most: u64) -> Self {
         Self { most, full: AtomicBool::new(false), used: AtomicU64::new(0), limit: AtomicU64::new(most) }
@@ -66,7 +66,7 @@ pub fn start(app: &App) {
         loop {
             let Some(app) = weak.upgrade() else { return };
             if let Ok(nodes) = app.redis.memory().await {
-                app.room.saw(&nodes);
+                app.capacity.saw(&nodes);
             }
             drop(app);
             tokio::time::sleep(LOOK_EVERY).await;
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_fullest_node_decides() {
-        let room = Room::new(0);
+        let room = Capacity::new(0);
         room.saw(&[(50, 0), (70, 0)]);
         assert_eq!((room.check().is_ok(), room.used(), room.limit()), (true, 70, None), "nobody said a limit");
         room.saw(&[(899, 1000), (10, 1000)]);
@@ -92,7 +92,7 @@ mod tests {
         assert!(room.check().is_err(), "nothing was seen");
         room.saw(&[(900, 1000)]);
         assert!(room.check().is_ok());
-        let room = Room::new(500);
+        let room = Capacity::new(500);
         room.saw(&[(501, 1_000_000)]);
         assert_eq!((room.check().is_err(), room.limit()), (true, Some(500)), "the operator's own limit wins");
     }

@@ -1,0 +1,22 @@
+-- Reads the room into locals, and where it is in its life by Redis' time alone: `state` is awake, asleep or over (with `reason`, `over_at`). Ends
+-- the script with `unknown` where there is no room, or it ended more than a day ago. Takes the args idle_ms and hibernate_ms.
+--- @include lib/answer
+local digest, ends, seen, length, reason, over_at, resumes, maker =
+  unpack(redis.call('HMGET', room, 'token', 'ends', 'seen', 'length', 'reason', 'over_at', 'resumes', 'maker'))
+if not digest then return ok('unknown') end
+ends, seen, length, resumes = ends + 0, seen + 0, length + 0, resumes + 0
+-- `seen` is written once a step only, so the room lives a step longer than it says.
+local step = math.min(1000000, idle_ms * 50)
+local asleep_at = seen + idle_ms * 1000 + step
+local dead_at = asleep_at + hibernate_ms * 1000
+local state = 'awake'
+if reason then
+  state, over_at = 'over', over_at + 0
+elseif ends <= now and ends <= dead_at then
+  state, reason, over_at = 'over', 'max_lifetime', ends
+elseif dead_at <= now then
+  state, reason, over_at = 'over', 'hibernate_expired', dead_at
+elseif asleep_at <= now then
+  state = 'asleep'
+end
+if state == 'over' and now - over_at >= 86400000000 then return ok('unknown') end

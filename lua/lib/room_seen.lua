@@ -1,0 +1,15 @@
+-- The room is in use. Its log and roster expire a little after it falls asleep, or after its last word at the end of its lifetime.
+--- @include lib/number
+local function keep(from)
+  redis.call('HSET', room, 'seen', int(from))
+  local at = string.format('%d', math.ceil(math.min(from + idle_ms * 1000 + 2 * step, ends + 6000000) / 1000) + 1000)
+  redis.call('PEXPIREAT', log, at)
+  redis.call('PEXPIREAT', people, at)
+end
+-- Notes that the participant is there: now, and until `parked` (µs, 0: no longer). Written when it moved by a step.
+local function notice(parked)
+  if now - noticed >= step or parked ~= parked_until then
+    redis.call('HSET', people, participant, table.concat({ place, int(now), int(parked), about }, '\31'))
+  end
+  if now - seen >= step then keep(now) end
+end
