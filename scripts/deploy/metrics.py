@@ -33,7 +33,7 @@ def declared():
             if not before.endswith("::new("):
                 continue
             kind = re.findall(r"(\w+)::new\($", before)[0]
-            end = re.compile(r"\)\?[,;]|DECLARED").search(source, match.end())
+            end = re.compile(r"\)\?[,;]").search(source, match.end())
             labels = LABELS.search(source, match.end(), end.end() if end else len(source))
             names = set(re.findall(r'"([a-z_]+)"', labels[1])) if labels else set()
             endings = ("_bucket", "_sum", "_count") if kind.startswith("Histogram") else ("",)
