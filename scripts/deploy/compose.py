@@ -24,7 +24,7 @@ SERVICE = exactly(
     "image", "restart", "read_only", "cap_drop", "security_opt", "networks", "mem_limit",
     build=TEXT, image=TEXT, restart={"const": "unless-stopped"}, read_only={"const": True}, cap_drop={"const": ["ALL"]},
     security_opt={"const": ["no-new-privileges:true"]}, user=TEXT, stop_grace_period=TIME, command=TEXTS, volumes=TEXTS, networks=TEXTS,
-    mem_limit={"type": "string", "pattern": "^[0-9]+[mg]$"}, ports={"type": "array", "items": {"type": "string", "pattern": "^127\\.0\\.0\\.1:"}},
+    ulimits=exactly("nofile", nofile={"type": "integer"}), mem_limit={"type": "string", "pattern": "^[0-9]+[mg]$"}, ports={"type": "array", "items": {"type": "string", "pattern": "^127\\.0\\.0\\.1:"}},
     environment={"type": "object", "additionalProperties": TEXT}, deploy=exactly("replicas", replicas={"type": "integer", "minimum": 1}),
     depends_on={"type": "object", "additionalProperties": exactly("condition", condition={"enum": ["service_healthy", "service_started"]})},
     healthcheck=exactly("test", "interval", "timeout", "retries", test=TEXTS, interval=TIME, timeout=TIME, retries={"type": "integer", "minimum": 1}),

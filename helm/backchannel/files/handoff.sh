@@ -17,8 +17,8 @@ call() {
   printf '%s' "${answer%
 *}"
 }
-# field NAME: the text of this field of the answer on standard input.
-field() { sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p' | head -n 1; }
+# field NAME: the text of the first field of this name in the answer on standard input.
+field() { grep -o "\"$1\": *\"[^\"]*\"" | head -n 1 | sed 's/.*"\([^"]*\)"$/\1/'; }
 
 if [ -n "${ADMIN_TOKEN:-}" ]; then minting=/v1/admin/keys; else minting=/v1/keys; fi
 issued=$(call POST "$minting" "{\"agent_label\":\"$label\"}" 201)
@@ -30,5 +30,5 @@ call POST "/v1/messages/$message/claim" '{"actor":"first"}' 200 >/dev/null
 call POST "/v1/messages/$message/claim" '{"actor":"second"}' 409 >/dev/null
 call POST "/v1/messages/$message/ack" '{"actor":"first"}' 200 >/dev/null
 call DELETE "/v1/channels/$channel" '' 204 >/dev/null
-call DELETE /v1/keys/me '' 204 >/dev/null
+call DELETE /v1/keys/me '' 200 >/dev/null
 echo "handed over: $message"

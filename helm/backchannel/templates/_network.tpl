@@ -14,8 +14,11 @@
   ports:
     - {protocol: TCP, port: 6379}
 {{- else }}
+{{- if not .Values.networkPolicy.redisTo }}
+{{- fail "networkPolicy.redisTo must say where Redis is, such as [{ipBlock: {cidr: 10.0.7.0/24}}]; or set networkPolicy.enabled to false" }}
+{{- end }}
 - to:
-    {{- toYaml (required "networkPolicy.redisTo must say where Redis is, such as [{ipBlock: {cidr: 10.0.7.0/24}}]; or set networkPolicy.enabled to false" .Values.networkPolicy.redisTo) | nindent 4 }}
+    {{- toYaml .Values.networkPolicy.redisTo | nindent 4 }}
   ports:
     {{- range .Values.networkPolicy.redisPorts }}
     - {protocol: TCP, port: {{ . }}}
