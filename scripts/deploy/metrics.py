@@ -26,18 +26,19 @@ USED = re.compile(r"\b((?:backchannel|process)_[a-z_]+|up)\b(?:\{([^}]*(?:\{id\}
 def declared():
     """Metric → its labels."""
     found = {m: set() for m in PROCESS} | {"up": set()}
-    for file in (ROOT / "src/observe").rglob("*.rs"):
+    for file in (ROOT / "src").rglob("*.rs"):
         source = file.read_text().split("#[cfg(test)]")[0]
         for match in DECLARED.finditer(source):
-            before = source[: match.start()].rstrip()
-            if not before.endswith("::new("):
+            call = re.search(r"([\w:]+)\($", source[: match.start()].rstrip())
+            if not call:
                 continue
-            kind = re.findall(r"(\w+)::new\($", before)[0]
             end = re.compile(r"\)\?[,;]").search(source, match.end())
-            labels = LABELS.search(source, match.end(), end.end() if end else len(source))
-            names = set(re.findall(r'"([a-z_]+)"', labels[1])) if labels else set()
-            endings = ("_bucket", "_sum", "_count") if kind.startswith("Histogram") else ("",)
-            found |= {match[1] + ending: names for ending in endings}
+            declaration = source[match.end() : end.end() if end else None]
+            labels = LABELS.search(declaration)
+            # A list of labels; or, in a shorthand of ours for a vector with one label, the one text that is a single word.
+            named = labels[1] if labels else "" if call[1].endswith("::new") else declaration
+            endings = ("_bucket", "_sum", "_count") if "Histogram" in call[1] else ("",)
+            found |= {match[1] + ending: set(re.findall(r'"([a-z_]+)"', named)) for ending in endings}
     return found
 
 
@@ -64,7 +65,7 @@ def questions(where, text):
 def wrong():
     known, asked = declared(), list(used())
     if len(known) < len(PROCESS) + 8:
-        yield f"only {sorted(known)} were found in src/observe: the way they are declared has changed"
+        yield f"only {sorted(known)} were found in src: the way they are declared has changed"
     for where, metric, labels in asked:
         if metric not in known:
             yield f"{where} asks for {metric}, which the program does not have"

@@ -232,13 +232,14 @@ def leaving(objects):
     settings = objects.settings()
     drain = float(settings.get("BACKCHANNEL_DRAIN_SECONDS", 20))
     wait = float(settings.get("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", 25))
+    one_try = float(settings.get("BACKCHANNEL_WEBHOOK_TIMEOUT_SECONDS", 15))
     for part in ("api", "worker"):
         o = objects.component("Deployment", part)
         if o is None:
             continue
         spec = o["spec"]["template"]["spec"]
         pause = spec["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        needed = pause + (max(drain, wait) if part == "api" else drain)
+        needed = pause + max(drain, wait if part == "api" else one_try)
         if spec["terminationGracePeriodSeconds"] <= needed:
             yield f"{name(o)}: a grace period of {spec['terminationGracePeriodSeconds']} s does not cover {needed} s"
         if part == "api" and o["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] != 0:

@@ -64,7 +64,9 @@ BACKCHANNEL_{{ $name }}: {{ include "backchannel.text" $value | quote }}
 {{- define "backchannel.grace" -}}
 {{- $drain := .root.Values.settings.DRAIN_SECONDS | default 20 | float64 -}}
 {{- $wait := .root.Values.settings.LONGPOLL_MAX_WAIT_SECONDS | default 25 | float64 -}}
-{{- $longest := ternary (maxf $drain $wait) $drain (eq .name "api") -}}
+{{- /* A worker finishes the tries of deliveries that run. */}}
+{{- $try := .root.Values.settings.WEBHOOK_TIMEOUT_SECONDS | default 15 | float64 -}}
+{{- $longest := maxf $drain (ternary $wait $try (eq .name "api")) -}}
 {{- $needed := add (int64 .component.preStopSeconds) (int64 (ceil $longest)) 10 -}}
 {{- $grace := .component.terminationGracePeriodSeconds | default $needed | int64 -}}
 {{- if lt $grace $needed -}}
