@@ -15,6 +15,7 @@ import image
 import metrics
 import objects
 import plain
+import proxies
 import refusals
 import settings_schema
 import values_readme
@@ -118,6 +119,7 @@ def main():
         ("files written by scripts", list(committed())),
         ("metrics, alerts, dashboard", list(metrics.wrong())),
         ("image", list(image.wrong())),
+        ("proxies", list(proxies.wrong())),
         ("compose files", list(compose.wrong(settings_schema.all_settings()))),
     ]
     for name, sentences in results:
