@@ -44,9 +44,9 @@ def wrong(settings):
     """`settings` are the names of the program's settings."""
     for file in FILES:
         compose = yaml.safe_load((ROOT / file).read_text())
-        for e in jsonschema.Draft7Validator(FILE).iter_errors(compose):
-            yield f"{file}: {e.json_path}: {e.message}"
-        for sentence in services(compose, settings):
+        malformed = [f"{e.json_path}: {e.message}" for e in jsonschema.Draft7Validator(FILE).iter_errors(compose)]
+        # The other checks rely on the form.
+        for sentence in malformed or services(compose, settings):
             yield f"{file}: {sentence}"
 
 

@@ -283,8 +283,9 @@ def reached(blocks, address):
     return any(within(b["cidr"]) and not any(within(e) for e in b.get("except", [])) for b in blocks)
 
 
-CHECKS = (schemas, pods, probes, ports, selectors, references, leaving, walls)
+CHECKS = (pods, probes, ports, selectors, references, leaving, walls)
 
 
 def wrong(objects):
-    return [f"{check.__name__}: {sentence}" for check in CHECKS for sentence in check(objects)]
+    # The other checks rely on the form.
+    return list(schemas(objects)) or [f"{check.__name__}: {sentence}" for check in CHECKS for sentence in check(objects)]
