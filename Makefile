@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # rustup may have been installed without a new shell since.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help dev test bench soak lint format setup setup-build setup-redis setup-python
+.PHONY: help dev test bench soak lint check-deploy format setup setup-build setup-redis setup-python
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ help: ## this list
 dev: setup-build setup-redis ## run Backchannel on this machine: one command, no configuration (Ctrl-C stops it)
 	cargo run --locked -- dev
 
-test: setup lint ## everything CI checks: what is missing is installed, then lint, then all tests
+test: setup lint check-deploy ## everything CI checks: what is missing is installed, then lint, then what is deployed, then all tests
 	rm -rf "$${CARGO_TARGET_DIR:-target}/tmp/codes-met"
 	cargo test --locked --workspace
 	cargo test --locked --test it contract::codes::every_code_was_met_by_some_test -- --ignored --exact
@@ -29,6 +29,9 @@ lint: setup-build ## formatting and clippy, warnings denied
 	@scripts/check-rust.sh rustfmt clippy
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+check-deploy: ## Dockerfile, compose files, Helm chart, plain manifests, alerts, dashboard; its tools go into .tools
+	@scripts/check-deploy.sh
 
 format: ## format the code
 	cargo fmt --all

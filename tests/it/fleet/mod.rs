@@ -1,6 +1,7 @@
 //! What must hold over several replicas.
 
 mod access;
+mod chart_handoff;
 mod cluster;
 mod crashes;
 mod health;

@@ -1,0 +1,25 @@
+"""Values that the chart must refuse: what they are, the values, words of the refusal."""
+
+REFUSED = [
+    ("an unknown value", {"replicaCount": 3}, "additional properties 'replicaCount' not allowed"),
+    ("an unknown value in a group", {"api": {"replica": 3}}, "additional properties 'replica' not allowed"),
+    ("an unknown setting", {"settings": {"RATE_LIMITS": 1}}, "additional properties 'RATE_LIMITS' not allowed"),
+    ("a setting that is another value's", {"settings": {"REDIS_URL": "redis://r"}}, "additional properties 'REDIS_URL' not allowed"),
+    ("a setting out of its bounds", {"settings": {"LONGPOLL_MAX_WAIT_SECONDS": 51}}, "maximum: got 51, want 50"),
+    ("a setting of another type", {"settings": {"LONGPOLL_ENABLED": "yes"}}, "got string, want boolean"),
+    ("an unknown mode of Redis", {"redis": {"mode": "replicated"}}, "value must be one of 'bundled', 'external', 'sentinel', 'cluster'"),
+    ("no resources", {"api": {"resources": {"limits": None}}}, "missing property 'limits'"),
+    ("a grace period below what waits", {"api": {"terminationGracePeriodSeconds": 30}}, "must be at least 50"),
+    ("a wait that outlives a given grace period", {"settings": {"LONGPOLL_MAX_WAIT_SECONDS": 50}, "api": {"terminationGracePeriodSeconds": 60}}, "must be at least 70"),
+    ("a worker's grace period below its drain", {"worker": {"terminationGracePeriodSeconds": 30}}, "worker.terminationGracePeriodSeconds is 30 and must be at least 40"),
+    ("two scalers", {"api": {"autoscaling": {"enabled": True}, "keda": {"enabled": True}}}, "exclude each other"),
+    ("Redis elsewhere without where", {"redis": {"mode": "external"}, "networkPolicy": {"enabled": False}}, "redis.addresses must name where Redis is"),
+    ("Redis elsewhere without a policy for it", {"redis": {"mode": "external", "addresses": ["r:6379"]}}, "networkPolicy.redisTo must say where Redis is"),
+    ("two addresses of one server", {"redis": {"mode": "external", "addresses": ["a:1", "b:1"]}, "networkPolicy": {"enabled": False}}, "external takes one address"),
+    ("an address without a port", {"redis": {"mode": "external", "addresses": ["redis"]}}, "does not match pattern"),
+    ("a database in a cluster", {"redis": {"mode": "cluster", "addresses": ["a:1"], "database": 1}, "networkPolicy": {"enabled": False}}, "a cluster has no databases"),
+    ("a user without a password", {"redis": {"mode": "external", "addresses": ["a:1"], "user": "u"}, "networkPolicy": {"enabled": False}}, "redis.user needs redis.password"),
+    ("an account that is neither made nor named", {"serviceAccount": {"create": False}}, "serviceAccount.name must be given"),
+    ("an ingress without hosts", {"ingress": {"enabled": True}}, "ingress.hosts must name at least one host"),
+    ("a route without a gateway", {"httpRoute": {"enabled": True}}, "httpRoute.parentRefs must name a gateway"),
+]
