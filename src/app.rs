@@ -16,6 +16,7 @@ use crate::schemas::SchemaCache;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::store::capacity::{self, Capacity};
+use crate::store::reach::Reach;
 use crate::store::{Keyspace, Redis, scripts};
 use crate::usage::budget::Budget;
 use crate::usage::{self, HeldCache, Tally};
@@ -53,6 +54,8 @@ pub struct AppState {
     pub held_cache: HeldCache,
     /// Which keys have posted enough today.
     pub budget: Budget,
+    /// Since when Redis does not answer.
+    pub reach: Reach,
     /// Whether Redis has room for more.
     pub capacity: Capacity,
     /// Requests that are held open, by key.
@@ -96,6 +99,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         tally: Tally::new(),
         held_cache: HeldCache::new(),
         budget: Budget::new(max_bytes_per_day),
+        reach: Reach::default(),
         capacity: Capacity::new(max_redis_bytes),
         waiting: Waiting::new(most_waiters),
         rooms: rooms::Local::default(),
@@ -168,15 +172,28 @@ impl AppState {
         if self.shutdown.begun() {
             return Err("this replica is shutting down".into());
         }
-        let answered = self.redis.ping().await;
-        self.metrics.redis_is_up(answered.is_ok());
-        answered.map_err(|_| "Redis does not answer".to_owned())?;
+        if !self.ping().await && (!self.reach.ever() || self.reach.gone_for(self.settings.unready_after)) {
+            return Err("Redis does not answer".to_owned());
+        }
         match self.redis.eviction_policy().await {
             Ok(Some(policy)) if policy != "noeviction" => Err(format!(
                 "Redis' maxmemory-policy is {policy}: an evicted claim record would hand a task out twice. Set it to noeviction"
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Whether Redis was reached once since this replica began; asks, if it was not. Until then nobody can know whether the settings are right.
+    pub async fn started(&self) -> bool {
+        self.reach.ever() || self.ping().await
+    }
+
+    /// Whether Redis answers now.
+    pub async fn ping(&self) -> bool {
+        let answered = self.redis.ping().await.is_ok();
+        self.metrics.redis_is_up(answered);
+        self.reach.saw(answered);
+        answered
     }
 
     /// Ends the tasks of this replica, after its requests have ended.

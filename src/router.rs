@@ -125,6 +125,7 @@ pub fn router(app: App) -> axum::Router {
 fn probes() -> axum::Router<App> {
     axum::Router::new()
         .route("/livez", get(discovery::health::alive).options(preflight))
+        .route("/startupz", get(discovery::health::started).options(preflight))
         .route("/readyz", get(discovery::health::ready).options(preflight))
 }
 

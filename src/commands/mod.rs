@@ -71,8 +71,8 @@ enum Command {
     },
     /// Run one replica of a fleet, on the Redis of --redis-url
     ///
-    /// Replicas are identical and keep nothing that matters: start any number on one Redis, stop them at any time. GET /readyz is
-    /// 200 once Redis answers, GET /livez as soon as the process runs. SIGTERM stops in order: unready, waiting requests answered,
+    /// Replicas are identical and keep nothing that matters: start any number on one Redis, stop them at any time. GET /startupz is
+    /// 200 once Redis was reached, /readyz until it is gone for long, /livez as soon as the process runs. SIGTERM stops in order: unready, waiting requests answered,
     /// running ones finished (at most --drain-seconds), connections closed.
     Serve {
         #[command(flatten)]
@@ -81,7 +81,7 @@ enum Command {
     /// Run one worker of a fleet: push webhooks, on the Redis of --redis-url
     ///
     /// Workers are identical and keep nothing that matters: start any number beside the replicas, stop them at any time. On --port they
-    /// answer /livez, /readyz and /metrics. SIGTERM stops in order: what is tried at the moment is finished, the rest handed back.
+    /// answer /livez, /startupz, /readyz and /metrics. SIGTERM stops in order: what is tried at the moment is finished, the rest handed back.
     Worker {
         #[command(flatten)]
         settings: SettingFlags,

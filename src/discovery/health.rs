@@ -104,6 +104,14 @@ pub async fn alive() -> Result<Answer> {
     Answer::ok(&serde_json::json!({ "status": "alive" }))
 }
 
+/// Startup: whether Redis was reached once. What is wrong later is for readiness.
+pub async fn started(State(app): State<App>) -> Result<Answer> {
+    if !app.started().await {
+        return Err(ApiError::new(Code::StorageUnavailable).because("Not started: Redis was not reached yet."));
+    }
+    Answer::ok(&serde_json::json!({ "status": "started" }))
+}
+
 /// Readiness asks Redis, and says why not.
 pub async fn ready(State(app): State<App>) -> Result<Answer> {
     app.ready().await.map_err(|why| ApiError::new(Code::StorageUnavailable).because(format!("Not ready: {why}.")))?;
@@ -112,7 +120,7 @@ pub async fn ready(State(app): State<App>) -> Result<Answer> {
 
 pub async fn metrics(State(app): State<App>) -> Result<Response> {
     let hub = app.hub.stats();
-    app.metrics.redis_is_up(app.redis.ping().await.is_ok());
+    app.ping().await;
     #[allow(clippy::cast_precision_loss, reason = "counters far below 2^52")]
     for (what, value) in [
         ("topics", hub.topics),

@@ -149,6 +149,8 @@ settings! {
             "Longest time a client may take nothing of a response.";
         drain: Duration = "DRAIN_SECONDS", "20", Seconds { min: 0, max: 600 },
             "Graceful stop: longest time to finish what runs. Waiting requests are answered at once, so it need not cover the longest wait; keep it below the orchestrator's grace period.";
+        unready_after: Duration = "UNREADY_AFTER_SECONDS", "30", Seconds { min: 0, max: 3600 },
+            "How long Redis must be away, without a break, until /readyz says 503. All replicas have the same Redis, so a short trouble would otherwise take all of them out of the load balancer.";
     }
     "Redis" {
         redis_url: RedisTarget = "REDIS_URL", "redis://127.0.0.1:6379/0", RedisUrl,

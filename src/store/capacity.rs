@@ -65,7 +65,9 @@ pub fn start(app: &App) {
     tokio::spawn(async move {
         loop {
             let Some(app) = weak.upgrade() else { return };
-            if let Ok(nodes) = app.redis.memory().await {
+            if app.ping().await
+                && let Ok(nodes) = app.redis.memory().await
+            {
                 app.capacity.saw(&nodes);
             }
             drop(app);

@@ -6,6 +6,7 @@ mod connect;
 pub mod jobs;
 pub mod keyspace;
 pub mod pubsub;
+pub mod reach;
 pub mod redis;
 pub mod reply;
 

@@ -80,7 +80,7 @@ fn every_path_that_a_document_names_is_served() {
             ["GET /"].iter().flat_map(|m| text.match_indices(m).map(|(at, m)| (&m[..3], words(&text[at + 4..], is_path).next())))
         {
             let path = path.expect("it begins with one").trim_end_matches(['.', ',']);
-            let other = ["/livez", "/readyz", "/metrics"].contains(&path) || documents::paths().contains(&path);
+            let other = ["/livez", "/startupz", "/readyz", "/metrics"].contains(&path) || documents::paths().contains(&path);
             assert!(other || served(Some(method), path), "{page}: {method} {path}");
         }
     }

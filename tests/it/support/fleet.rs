@@ -30,6 +30,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("BACKCHANNEL_MIN_TTL_SECONDS", "1"),
     ("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "25"),
     ("BACKCHANNEL_LOG_FORMAT", "json"),
+    // So that /readyz tells tests at once whether Redis answers.
+    ("BACKCHANNEL_UNREADY_AFTER_SECONDS", "0"),
     // Receivers of webhooks are on loopback; nothing else is allowed.
     ("BACKCHANNEL_WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8"),
     ("RL_CHANNELS_PER_HOUR", "0"),

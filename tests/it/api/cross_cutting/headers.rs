@@ -60,7 +60,7 @@ async fn hsts_is_told_only_to_who_came_over_tls() {
 async fn a_browser_may_call_every_operation() {
     let fleet = Fleet::start(1).await;
     let mut paths: Vec<&str> = backchannel::router::operations().iter().map(|operation| operation.path).collect();
-    paths.extend(["/livez", "/readyz", "/metrics"]);
+    paths.extend(["/livez", "/startupz", "/readyz", "/metrics"]);
     paths.extend(backchannel::documents::paths());
     for path in paths {
         let concrete: Vec<&str> = path.split('/').map(|segment| if segment.starts_with('{') { "some-id" } else { segment }).collect();

@@ -69,6 +69,24 @@ async fn a_replica_outlives_its_redis_and_is_whole_again_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_short_trouble_of_redis_leaves_replicas_in_the_load_balancer() {
+    let redis = RedisServer::start_private(&[]);
+    let fleet = Fleet::builder().replicas(1).redis(&redis).env("BACKCHANNEL_UNREADY_AFTER_SECONDS", "5").start().await;
+    let client = fleet.client();
+    client.get("/startupz").await.ok(200);
+    redis.kill9();
+    let gone = std::time::Instant::now();
+    client.get("/health").await.has_status(503);
+    assert_eq!(client.get("/readyz").await.status, 200, "not for so short a time");
+    eventually("unready after a while", Duration::from_secs(20), || async { client.get("/readyz").await.status == 503 }).await;
+    assert!(gone.elapsed() >= Duration::from_secs(4), "the time that is set has passed: {:?}", gone.elapsed());
+    assert_eq!(client.get("/startupz").await.status, 200, "it was reached once");
+    redis.restart();
+    eventually("ready again at once", Duration::from_secs(10), || async { client.get("/readyz").await.status == 200 }).await;
+    fleet.finish().await;
+}
+
+#[tokio::test]
 async fn a_replica_is_not_ready_on_a_redis_that_evicts() {
     let redis = RedisServer::start_private(&[]);
     let fleet = Fleet::builder().replicas(1).redis(&redis).start().await;
