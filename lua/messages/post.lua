@@ -108,7 +108,11 @@ end
 local over = max_messages and (bytes > cap_bytes and 64 or length + 1 - math.min(max_messages, cap)) or 0
 if over > 0 then
   --- @include lib/trim
-  drop(redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64, length)))
+  local pushed_out = redis.call('XRANGE', log, '-', '+', 'COUNT', math.min(over, 64, length))
+  drop(pushed_out)
+  if watched and watched > now then
+    for _, e in ipairs(pushed_out) do redis.pcall('SPUBLISH', wake .. ':' .. digits(e[1]), 'dropped') end
+  end
 end
 if n % 32 == 0 then -- now and then: 64 out for 32 in is more than comes in
   --- @include lib/trim

@@ -93,7 +93,7 @@ fn of_field(side: Side, body: &str, field: &str) -> Option<Value> {
         (_, _, "scopes") => scopes(),
         (_, _, "retention_days") => between(1, 365),
         (_, _, "ttl_seconds") => between(1, 2_592_000),
-        (_, _, "max_messages" | "max_writes_per_minute") => between(1, 1_000_000),
+        (_, _, "max_messages" | "max_writes_per_minute") if body != "Evictions" => between(1, 1_000_000),
         (Side::Answer, _, "limit") => between(1, 500),
 
         (Side::Request, "CreateChannel", "name") => name(200),

@@ -82,6 +82,16 @@ async fn who_waits_for_what_cannot_come_any_more_is_told_so() {
     owner.on(0).delete(&format!("/v1/channels/{channel}")).await.has_status(204);
     answer(owners).await.refused(404, "message_not_found");
 
+    // A ring pushes its oldest out.
+    let ring = owner.channel_with(json!({ "mode": "claimable", "max_messages": 2 })).await;
+    let oldest = owner.post_message(&ring, "too old soon").await;
+    let waiting = held(receipt(&owner.on(1), &oldest, "wait=25"));
+    waiters(&fleet, &[0, 1]).await;
+    for _ in 0..2 {
+        owner.on(0).post_message(&ring, "newer").await;
+    }
+    answer(waiting).await.refused(404, "message_not_found");
+
     // Expiry comes by itself.
     let short = owner.channel_with(json!({ "mode": "claimable", "ttl_seconds": 2 })).await;
     let message = owner.post_message(&short, "nobody came").await;
