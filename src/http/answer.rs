@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::Once;
 use crate::error::{ApiError, Result};
 
+/// What most answers fit into, so that they are written without making more room.
+const USUAL_BYTES: usize = 1536;
+
 /// The success of an operation.
 #[derive(Debug)]
 pub struct Answer {
@@ -19,7 +22,8 @@ impl Answer {
     /// # Errors
     /// A fault when the view cannot be written as JSON.
     pub fn json(status: StatusCode, view: &impl Serialize) -> Result<Self> {
-        let body = serde_json::to_vec(view).map_err(|e| ApiError::internal(format!("an answer could not be written: {e}")))?;
+        let mut body = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut body, view).map_err(|e| ApiError::internal(format!("an answer could not be written: {e}")))?;
         Ok(Self { status, body: Some(body), headers: Vec::new() })
     }
 

@@ -1,8 +1,9 @@
 //! Reading the fields of a JSON body: each mistake names its field, and says what would be right.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::IgnoredAny;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{ApiError, Code, Result};
@@ -10,9 +11,33 @@ use crate::error::{ApiError, Code, Result};
 /// Deepest nesting of a body. Deeper ones are refused before anything is built from them.
 const MAX_DEPTH: usize = 64;
 
-/// The fields of a body, each still in the words it was sent in.
+/// The fields of a body in their order, each still in the words it was sent in. Of two that are named alike the last counts.
 #[derive(Debug, Default)]
-pub struct Fields(HashMap<String, Box<RawValue>>);
+pub struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadFields)
+    }
+}
+
+struct ReadFields;
+
+impl<'de> Visitor<'de> for ReadFields {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Fields, A::Error> {
+        let mut fields = Vec::with_capacity(8); // bodies have few
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(Fields(fields))
+    }
+}
 
 impl Fields {
     /// Reads a body. Nothing at all is `{}` (protocol, chapter 1).
@@ -25,7 +50,8 @@ impl Fields {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        if depth(text) > MAX_DEPTH {
+        // Hardly any body has brackets enough to be too deep, and those are found many bytes at a time.
+        if memchr::memchr2_iter(b'{', b'[', text.as_bytes()).nth(MAX_DEPTH).is_some() && depth(text) > MAX_DEPTH {
             return Err(bad(format!("The body is nested deeper than {MAX_DEPTH} levels.")));
         }
         if !text.starts_with('{') {
@@ -34,22 +60,26 @@ impl Fields {
                 Err(e) => Err(bad(format!("The body is not valid JSON: {e}."))),
             };
         }
-        serde_json::from_str(text).map(Self).map_err(|e| bad(format!("The body is not valid JSON: {e}.")))
+        serde_json::from_str(text).map_err(|e| bad(format!("The body is not valid JSON: {e}.")))
     }
 
     /// The names of all fields that were sent.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// A field as it was sent; None if it is absent or null.
     pub fn raw(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|v| v.get()).filter(|v| *v != "null")
+        self.get(name).map(RawValue::get).filter(|v| *v != "null")
     }
 
     /// Whether the field was sent at all, null included.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.get(name).is_some()
+    }
+
+    fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| &**value)
     }
 
     /// An optional string, trimmed; None if absent or null. It may be empty.
@@ -84,7 +114,7 @@ impl Fields {
             return Ok(None);
         }
         // Given back as it was sent, half a surrogate pair or 1e999 would make whole pages unreadable to others: only a full parse finds it.
-        if serde_json::from_str::<serde_json::Value>(raw).is_err() {
+        if serde_json::from_str::<Checked>(raw).is_err() {
             return Err(wrong(Code::InvalidObject, name, "must hold valid Unicode and numbers that fit into 64 bits"));
         }
         Ok(Some(raw.to_owned()))
@@ -96,7 +126,7 @@ impl Fields {
     /// `invalid_object`, naming a field that holds what cannot be given back to everybody.
     pub fn rest(&self, but: &[&str]) -> Result<BTreeMap<String, Box<RawValue>>> {
         let others = self.0.iter().filter(|(name, _)| !but.contains(&name.as_str()));
-        let checked = others.map(|(name, raw)| match serde_json::from_str::<serde_json::Value>(raw.get()) {
+        let checked = others.map(|(name, raw)| match serde_json::from_str::<Checked>(raw.get()) {
             Ok(_) => Ok((name.clone(), raw.clone())),
             Err(_) => Err(wrong(Code::InvalidObject, name, "must hold valid Unicode and numbers that fit into 64 bits")),
         });
@@ -176,6 +206,57 @@ fn shorten(raw: &str) -> String {
     short
 }
 
+/// Any JSON that can be given back to everybody: all of it is read, as [`IgnoredAny`] does not, and nothing is kept.
+struct Checked;
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Self, A::Error> {
+        while list.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self, A::Error> {
+        while map.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+}
+
 /// Deepest nesting of objects and lists, counted without building anything.
 fn depth(text: &str) -> usize {
     let (mut now, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
@@ -221,6 +302,23 @@ mod tests {
         }
         assert_eq!(code(Fields::parse(b"\xff\xfe")), "invalid_json");
         assert_eq!(code(Fields::parse("[".repeat(100_000).as_bytes())), "invalid_json");
+    }
+
+    #[test]
+    fn of_fields_named_alike_the_last_counts() {
+        let f = Fields::parse(br#"{"a": 1, "b": 2, "a": 3}"#).expect("parses");
+        assert_eq!((f.raw("a"), f.raw("b"), f.raw("c")), (Some("3"), Some("2"), None));
+        let rest = f.rest(&["b"]).expect("can be given back");
+        assert_eq!(rest.iter().map(|(name, value)| (name.as_str(), value.get())).collect::<Vec<_>>(), [("a", "3")]);
+    }
+
+    #[test]
+    fn depth_is_bounded_wherever_it_is() {
+        let nested = |levels: usize| format!(r#"{{"a": {}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(code(Fields::parse(nested(MAX_DEPTH - 1).as_bytes())), "ok");
+        assert_eq!(code(Fields::parse(nested(MAX_DEPTH).as_bytes())), "invalid_json");
+        let wide = format!(r#"{{"a": [{}1]}}"#, "[1],".repeat(1000));
+        assert_eq!(code(Fields::parse(wide.as_bytes())), "ok", "many brackets are not deep");
     }
 
     #[test]
