@@ -9,6 +9,7 @@ mod room;
 use std::fmt;
 
 use data_encoding::{BASE32_NOPAD, Encoding, Specification};
+use jiff::fmt::temporal::DateTimePrinter;
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
@@ -62,8 +63,12 @@ pub struct Micros(pub u64);
 impl Micros {
     /// RFC 3339 in UTC with exactly six digits, as every timestamp of the API (protocol, chapter 1).
     pub fn rfc3339(self) -> String {
+        const SIX_DIGITS: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
         let at = i64::try_from(self.0).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
-        format!("{:.6}", at.unwrap_or(jiff::Timestamp::MAX))
+        let mut text = String::with_capacity("2025-11-22T01:27:01.350436Z".len());
+        // Writing to a String cannot fail.
+        let _ = SIX_DIGITS.print_timestamp(&at.unwrap_or(jiff::Timestamp::MAX), &mut text);
+        text
     }
 
     /// This moment moved on by whole seconds.

@@ -3,9 +3,14 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
+use http::header::{HOST, HeaderName};
 use ipnet::IpNet;
 
 use crate::settings::Settings;
+
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The client's address: the peer, unless it is a trusted proxy; then the rightmost hop of X-Forwarded-For that is not trusted.
 /// Without such a hop it is the peer again (protocol, chapter 2).
@@ -15,7 +20,7 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
         return peer;
     }
     let hops = headers
-        .get_all("x-forwarded-for")
+        .get_all(&X_FORWARDED_FOR)
         .iter()
         .filter_map(|v| v.to_str().ok())
         .flat_map(|v| v.split(','))
@@ -57,7 +62,7 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 
 /// Whether the request reached us, or the trusted proxy before us, over TLS.
 pub fn is_https(peer: IpAddr, headers: &HeaderMap, settings: &Settings) -> bool {
-    forwarded(peer, headers, settings, "x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"))
+    forwarded(peer, headers, settings, &X_FORWARDED_PROTO).is_some_and(|p| p.eq_ignore_ascii_case("https"))
         || settings.base_url.as_deref().is_some_and(|b| b.starts_with("https://"))
 }
 
@@ -67,8 +72,8 @@ pub fn base_url(peer: IpAddr, headers: &HeaderMap, settings: &Settings) -> Strin
         return base.trim_end_matches('/').to_owned();
     }
     let scheme = if is_https(peer, headers, settings) { "https" } else { "http" };
-    let asked = forwarded(peer, headers, settings, "x-forwarded-host")
-        .or_else(|| headers.get("host").and_then(|h| h.to_str().ok()))
+    let asked = forwarded(peer, headers, settings, &X_FORWARDED_HOST)
+        .or_else(|| headers.get(HOST).and_then(|h| h.to_str().ok()))
         .filter(|h| is_plain_host(h));
     let allowed = &settings.allowed_hosts;
     let fallback = || allowed.first().cloned().unwrap_or_else(|| format!("localhost:{}", settings.port));
@@ -83,7 +88,7 @@ pub fn base_url(peer: IpAddr, headers: &HeaderMap, settings: &Settings) -> Strin
     format!("{scheme}://{host}")
 }
 
-fn forwarded<'a>(peer: IpAddr, headers: &'a HeaderMap, settings: &Settings, name: &str) -> Option<&'a str> {
+fn forwarded<'a>(peer: IpAddr, headers: &'a HeaderMap, settings: &Settings, name: &HeaderName) -> Option<&'a str> {
     let value = headers.get(name)?.to_str().ok()?;
     is_trusted(canonical(peer), &settings.trusted_proxies).then(|| value.split(',').next().unwrap_or(value).trim())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::timeout;
 
@@ -34,7 +35,7 @@ impl FromRequest<App> for Body {
 /// `payload_too_large`, `request_timeout`; `invalid_json` where it breaks off.
 pub async fn read(request: Request, limit: usize, longest: Duration) -> Result<Bytes, ApiError> {
     let too_large = || ApiError::new(Code::PayloadTooLarge).with("max_body_bytes", limit);
-    let announced = request.headers().get("content-length").and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|n| n > limit) {
         return Err(too_large());
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::FromRequestParts;
+use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use subtle::ConstantTimeEq;
@@ -17,6 +18,8 @@ use crate::error::{ApiError, Code, Result};
 use crate::ids::{ActorId, KeyId, Micros, PresentedKey};
 use crate::operation::{Auth, Scope};
 use crate::settings::Secret;
+
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// An API key that was checked: it is active, within its rate limit, and its scopes allow the operation.
 pub struct Caller {
@@ -106,10 +109,10 @@ impl Caller {
 }
 
 fn presented_key(headers: &HeaderMap) -> Option<PresentedKey> {
-    let text = match headers.get("x-api-key") {
+    let text = match headers.get(&X_API_KEY) {
         Some(value) => value.to_str().ok()?,
         None => {
-            let value = headers.get("authorization")?.to_str().ok()?;
+            let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(token)?
         }

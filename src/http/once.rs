@@ -3,11 +3,14 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 
 use super::{Body, Caller};
 use crate::error::{ApiError, Code, Result};
+
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Life of a client's record: 24 hours (protocol, chapter 3).
 const CLIENT_MS: u64 = 86_400_000;
@@ -39,7 +42,7 @@ enum Kind {
 /// # Errors
 /// `invalid_idempotency_key`.
 pub fn header(headers: &HeaderMap) -> Result<Option<HeaderValue>> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else { return Ok(None) };
     match value.to_str().map(str::trim) {
         Ok("") => Ok(None),
         Ok(text) if text.len() <= 255 && !text.contains('\t') => Ok(HeaderValue::from_str(text).ok()),
