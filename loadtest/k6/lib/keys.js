@@ -15,10 +15,13 @@ export function prepare(run) {
   });
 }
 
-/** Spreads what is numbered over the keys, so that none comes near its rate limit. */
-export function keyFor(data, number) {
-  return data.keys[number % data.keys.length];
+/** Spreads what is numbered over the keys, so that none comes near its rate limit; the noisy one is left out. */
+export function keyFor(keys, number) {
+  return keys[number % Math.max(1, keys.length - 1)];
 }
+
+/** The key that floods. With one key alone there is no neighbour. */
+export const noisyKey = (keys) => keys[keys.length - 1];
 
 /** Revokes what this run minted. */
 export function giveBack(keys) {

@@ -4,12 +4,12 @@ import { PROFILE } from './target.js';
 
 const SIZES = {
   small: {
-    keys: 12,
+    keys: 24,
     handoff: { rate: 8 },
     fan_out: { rate: 4, readers: 20 },
     waiters: { rate: 5, waiters: 60, channels: 20 },
     claim_next: { rate: 20, workers: 8 },
-    noisy_neighbour: { flood: 120, rate: 8, neighbours: 4 },
+    noisy_neighbour: { flood: 160, rate: 8, neighbours: 4 },
     rooms: { rate: 1 },
   },
   usual: {
@@ -37,7 +37,11 @@ const PROFILES = {
 if (!(PROFILE in PROFILES)) throw new Error(`PROFILE=${PROFILE}: there are ${Object.keys(PROFILES).join(', ')}`);
 
 /** `seconds` that load is produced, `tail` seconds that readers go on, `size`, `latency`: p(95) in ms, null where it is not judged. */
-export const profile = { ...PROFILES[PROFILE], ...(__ENV.SECONDS ? { seconds: Number(__ENV.SECONDS) } : {}) };
+export const profile = {
+  ...PROFILES[PROFILE],
+  ...(__ENV.SECONDS ? { seconds: Number(__ENV.SECONDS) } : {}),
+  ...(__ENV.TAIL ? { tail: Number(__ENV.TAIL) } : {}),
+};
 
 /**
  * Load that arrives at a rate, whether or not the service keeps up: an open loop. A slow service gets more VUs, up to `mostVus`; beyond them k6

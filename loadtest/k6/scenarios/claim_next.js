@@ -21,13 +21,13 @@ export const setup = (keys, run) => ({ channel: open(keys[0], { name: `${run}-cl
 
 export function claimNextPost(data) {
   const turn = exec.scenario.iterationInTest;
-  const posted = post(FLOW, keyFor(data, turn), data.claim_next.channel, String(Date.now()));
+  const posted = post(FLOW, keyFor(data.keys, turn), data.claim_next.channel, String(Date.now()));
   if (posted.status === 201) entered(FLOW, posted.body.message.id);
 }
 
 export function claimNextWork(data) {
   const worker = exec.scenario.iterationInTest;
-  const key = keyFor(data, worker);
+  const key = keyFor(data.keys, worker);
   for (let task = 0; secondsLeft() > 0; task += 1) {
     const wait = Math.min(LONGEST_WAIT, Math.floor(secondsLeft()));
     const taken = claimNext(FLOW, key, data.claim_next.channel, wait);

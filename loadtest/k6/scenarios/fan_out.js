@@ -21,7 +21,7 @@ export const setup = (keys, run) => ({ channel: open(keys[0], { name: `${run}-fa
 let next = 0;
 
 export function fanOutPost(data) {
-  const posted = post(FLOW, keyFor(data, 0), data.fan_out.channel, JSON.stringify({ n: next, at: Date.now() }));
+  const posted = post(FLOW, keyFor(data.keys, 0), data.fan_out.channel, JSON.stringify({ n: next, at: Date.now() }));
   if (posted.status !== 201) return;
   next += 1;
   entered(FLOW, posted.body.message.id, profile.size.fan_out.readers);
@@ -29,7 +29,7 @@ export function fanOutPost(data) {
 
 export function fanOutRead(data) {
   let expected = 0;
-  follow(FLOW, keyFor(data, exec.scenario.iterationInTest), data.fan_out.channel, (message) => {
+  follow(FLOW, keyFor(data.keys, exec.scenario.iterationInTest), data.fan_out.channel, (message) => {
     const { n, at } = JSON.parse(message.content);
     if (n < expected) {
       duplicateDeliveries.add(1, { flow: FLOW });

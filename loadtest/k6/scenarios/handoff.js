@@ -20,7 +20,7 @@ export const setup = (keys, run) => ({ channel: open(keys[0], { name: `${run}-ha
 export function handoff(data) {
   const { channel } = data.handoff;
   const turn = exec.scenario.iterationInTest;
-  const [poster, worker] = [keyFor(data, turn), keyFor(data, turn + 1)];
+  const [poster, worker] = [keyFor(data.keys, turn), keyFor(data.keys, turn + 1)];
   const began = Date.now();
   const posted = post(FLOW, poster, channel, `handoff ${turn}`);
   if (posted.status !== 201) return; // counted as an error

@@ -4,7 +4,7 @@
 import exec from 'k6/execution';
 import { list, post } from '../lib/api.js';
 import { open } from '../lib/channels.js';
-import { keyFor } from '../lib/keys.js';
+import { keyFor, noisyKey } from '../lib/keys.js';
 import { floodRefused, floodServed, neighbourLatency, neighbourServed, operations } from '../lib/metrics.js';
 import { arrivals, profile } from '../lib/profiles.js';
 
@@ -20,19 +20,14 @@ export const executors = () => ({
 });
 
 export function setup(keys, run) {
-  const noisy = open(keys[0], { name: `${run}-noisy`, mode: 'claimable', max_writes_per_minute: ITS_LIMIT });
-  const make = (n) => open(keyOfNeighbour(keys, n), { name: `${run}-neighbour-${n}`, mode: 'claimable' });
+  if (keys.length < 2) throw new Error('noisy_neighbour needs two keys: give KEYS more of them');
+  const noisy = open(keyFor(keys, 0), { name: `${run}-noisy`, mode: 'claimable', max_writes_per_minute: ITS_LIMIT });
+  const make = (n) => open(keyFor(keys, n), { name: `${run}-neighbour-${n}`, mode: 'claimable' });
   return { noisy, quiet: Array.from({ length: profile.size.noisy_neighbour.neighbours }, (_, n) => make(n)) };
 }
 
-/** Never the first key: that is the noisy one. */
-function keyOfNeighbour(keys, n) {
-  if (keys.length < 2) throw new Error('noisy_neighbour needs two keys: give KEYS more of them');
-  return keys[1 + (n % (keys.length - 1))];
-}
-
 export function noisyFlood(data) {
-  const posted = post(FLOW, keyFor(data, 0), data.noisy_neighbour.noisy, 'noise', { expected: [201, 429], once: false });
+  const posted = post(FLOW, noisyKey(data.keys), data.noisy_neighbour.noisy, 'noise', { expected: [201, 429], once: false });
   if (posted.status === 429) floodRefused.add(1, { flow: FLOW });
   if (posted.status === 201) floodServed.add(1, { flow: FLOW });
 }
@@ -41,7 +36,7 @@ export function noisyFlood(data) {
 export function noisyNeighbour(data) {
   const { quiet } = data.noisy_neighbour;
   const turn = exec.scenario.iterationInTest % quiet.length;
-  const key = keyOfNeighbour(data.keys, turn);
+  const key = keyFor(data.keys, turn);
   const phase = Date.now() < exec.scenario.startTime + half() * 1000 ? 'quiet' : 'flooded';
   const posted = post(FLOW, key, quiet[turn], 'hello', { once: false });
   const page = list(FLOW, key, quiet[turn], '', 0);

@@ -16,7 +16,7 @@ export const executors = () => ({
 });
 
 export function setup(keys, run) {
-  const make = (n) => open(keys[n % keys.length], { name: `${run}-waiters-${n}`, mode: 'broadcast' });
+  const make = (n) => open(keyFor(keys, n), { name: `${run}-waiters-${n}`, mode: 'broadcast' });
   return { channels: Array.from({ length: profile.size.waiters.channels }, (_, n) => make(n)) };
 }
 
@@ -26,14 +26,14 @@ const waitersOfOne = () => profile.size.waiters.waiters / profile.size.waiters.c
 export function waitersPost(data) {
   const { channels } = data.waiters;
   const turn = exec.scenario.iterationInTest % channels.length;
-  const posted = post(FLOW, keyFor(data, turn), channels[turn], String(Date.now()));
+  const posted = post(FLOW, keyFor(data.keys, turn), channels[turn], String(Date.now()));
   if (posted.status === 201) entered(FLOW, posted.body.message.id, waitersOfOne());
 }
 
 export function waitersWait(data) {
   const { channels } = data.waiters;
   const turn = exec.scenario.iterationInTest;
-  follow(FLOW, keyFor(data, turn), channels[turn % channels.length], (message) => {
+  follow(FLOW, keyFor(data.keys, turn), channels[turn % channels.length], (message) => {
     wakeLatency.add(Date.now() - Number(message.content), { flow: FLOW });
     gone(FLOW, message.id);
     operations.add(1, { flow: FLOW });
