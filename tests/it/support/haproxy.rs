@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use super::client::{Client, Routes};
 use super::fleet::Fleet;
 use super::process::{Process, free_port, serial, tail};
+use super::wait::eventually;
 
 /// Its health checks come once a second.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -20,7 +21,15 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// Ends when it is dropped.
 pub struct Haproxy {
     port: u16,
+    log: PathBuf,
     _process: Process,
+}
+
+/// What health checks say of a replica.
+#[derive(Clone, Copy, Debug)]
+pub enum Health {
+    Up,
+    Down,
 }
 
 impl Haproxy {
@@ -36,7 +45,7 @@ impl Haproxy {
             command.arg("-db").arg("-f").arg(&config);
             let process = Process::start(command, &log).expect("haproxy is there: run `make test`, or scripts/install-haproxy.sh alone");
             if let Some(process) = passes_on(process, port, &log).await {
-                return Self { port, _process: process };
+                return Self { port, log, _process: process };
             }
         }
         panic!("haproxy found each of 10 ports taken:\n{}", tail(&log, 40));
@@ -45,6 +54,12 @@ impl Haproxy {
     /// `http://127.0.0.1:<port>`: the one URL that clients know.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Waits until health checks have found, once or more, that a replica has become so. At first all are taken to be up.
+    pub async fn finds(&self, replica: usize, health: Health) {
+        let word = format!("Server replicas/replica{replica} is {}", if matches!(health, Health::Up) { "UP" } else { "DOWN" });
+        eventually(&word, Duration::from_secs(20), || async { fs::read_to_string(&self.log).is_ok_and(|log| log.contains(&word)) }).await;
     }
 
     /// A client without a key that knows this address alone.
