@@ -1,6 +1,7 @@
 // Load on a Backchannel instance, and whether it keeps its promises meanwhile. What the parts mean: ../README.md
 //
 //   k6 run -e BASE_URL=http://127.0.0.1:8080 -e PROFILE=smoke loadtest/k6/main.js
+import exec from 'k6/execution';
 import { close, opened } from './lib/channels.js';
 import { giveBack, prepare } from './lib/keys.js';
 import { report } from './lib/summary.js';
@@ -40,6 +41,9 @@ export const options = {
 
 /** Keys, and a channel of its own for each scenario. */
 export function setup() {
+  // Each k6 closes its own books, and one that has only a part of the readers cannot.
+  const part = exec.test.options.executionSegment;
+  if (part && part !== '0:1') throw new Error(`this k6 has the part ${part} of the test: run whole ones side by side instead`);
   const run = `k6-${Date.now().toString(36)}-${Math.floor(Math.random() * 1e6)}`;
   const needsKeys = CHOSEN.some((scenario) => scenario.setup);
   const data = { keys: needsKeys ? prepare(run) : [] };

@@ -8,9 +8,8 @@ const TRENDS = ['wake_latency', 'handoff_latency'];
 /** Files for k6 to write. */
 export function report(data, flows) {
   const summary = digest(data, flows);
-  const files = { stdout: table(summary) };
-  if (SUMMARY) files[SUMMARY] = `${JSON.stringify(summary, null, 2)}\n`;
-  return files;
+  const json = `${JSON.stringify(summary, null, 2)}\n`;
+  return SUMMARY ? { stdout: table(summary), [SUMMARY]: json } : { stdout: table(summary) };
 }
 
 function digest({ metrics, state }, flows) {

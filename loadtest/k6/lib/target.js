@@ -17,7 +17,7 @@ export const PROFILE = __ENV.PROFILE || 'smoke';
 /** `all`, or names separated by commas. */
 export const SCENARIO = __ENV.SCENARIO || 'all';
 
-/** Where the JSON summary goes; empty: nowhere. */
+/** Where the JSON summary goes, `stdout` for there instead of the table; empty: nowhere. */
 export const SUMMARY = __ENV.SUMMARY || '';
 
 let turn = Math.floor(Math.random() * BASES.length);
