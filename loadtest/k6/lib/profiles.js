@@ -48,7 +48,7 @@ export const profile = {
  * counts dropped iterations.
  */
 export function arrivals(fn, rate, { mostVus = 50 + rate * 10, startTime = '0s', seconds = profile.seconds } = {}) {
-  const common = { exec: fn, startTime, preAllocatedVUs: Math.min(10, mostVus), maxVUs: mostVus, timeUnit: '1s', gracefulStop: '90s' };
+  const common = { exec: fn, startTime, preAllocatedVUs: Math.min(mostVus, 10 + Math.ceil(rate / 4)), maxVUs: mostVus, timeUnit: '1s', gracefulStop: '90s' };
   if (!profile.steps) return { executor: 'constant-arrival-rate', rate, duration: `${seconds}s`, ...common };
   const part = Math.max(1, Math.round(seconds / profile.steps.length / 4));
   const stages = profile.steps.flatMap((times) => [
