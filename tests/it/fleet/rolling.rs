@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::join_all;
+use serde_json::json;
 
 use others::{Followers, Idle, Talk};
 
 use crate::faults::ledger::{Traffic, everything};
+use crate::support::client::Agent;
 use crate::support::fleet::Fleet;
 use crate::support::haproxy::{Haproxy, Health};
 use crate::support::process::{scratch, serial};
@@ -48,6 +50,19 @@ fn cached_scripts(redis: &RedisServer) -> usize {
 /// How many requests a replica has answered.
 async fn answered(fleet: &Fleet, replica: usize) -> f64 {
     fleet.metric(replica, "backchannel_requests_total").await.unwrap_or_default()
+}
+
+/// What was posted and not yet claimed is there for whoever asks next; then all is done.
+async fn do_the_rest(agent: &Agent, channel: &str) {
+    loop {
+        let taken = agent.claim_next(channel, json!({ "lease_seconds": 600 })).await.ok(200);
+        let Some(id) = taken["claimed"]["id"].as_str() else { break };
+        assert_eq!(taken["attempt"], 1, "{taken}");
+        agent.ack(id).await.ok(200);
+    }
+    for message in everything(agent, channel).await {
+        assert_eq!(message["state"], "done", "accepted, and never given out: {message}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,6 +115,7 @@ async fn all_replicas_are_replaced_under_load_and_nobody_notices() {
     let there = everything(&agent, &busy).await;
     assert_eq!(there.len(), ledger.posted.len(), "what was answered is there, and nothing else");
     ledger.check(&agent, &busy).await;
+    do_the_rest(&agent, &busy).await;
     followers.saw(&there).await;
     idle.were_sent_away_and_came_back(&agent).await;
     talk.was_whole().await;
