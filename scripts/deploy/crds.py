@@ -47,6 +47,25 @@ CRDS = {
             ),
         ),
     ),
+    # Without the parts of Kubernetes that it is made of: objects.py looks at them as at those of any pod.
+    "TestRun": (
+        "k6.io/v1alpha1",
+        exactly(
+            parallelism={"const": 1},
+            arguments=TEXT,
+            script=exactly(localFile=TEXT),
+            runner=exactly(
+                image=TEXT,
+                automountServiceAccountToken={"enum": ["false"]},
+                securityContext={"type": "object"},
+                containerSecurityContext={"type": "object"},
+                env=many(exactly(("name",), name=TEXT, value={"type": "string"}, valueFrom={"type": "object"})),
+                resources=exactly(limits=TEXTS, requests=TEXTS),
+                volumeMounts=many(exactly(("name", "mountPath"), name=TEXT, mountPath=TEXT, readOnly={"type": "boolean"})),
+                volumes=many({"type": "object", "required": ["name"]}),
+            ),
+        ),
+    ),
     "ScaledObject": (
         "keda.sh/v1alpha1",
         exactly(

@@ -30,7 +30,7 @@ class Objects:
     def workloads(self):
         """(object, its pod template)"""
         found = [(o, o["spec"]["template"]) for o in self.of("Deployment", "StatefulSet", "Job")]
-        return found + [(o, o) for o in self.of("Pod")]
+        return found + [(o, o) for o in self.of("Pod")] + [(o, runner(o)) for o in self.of("TestRun")]
 
     def component(self, kind, part):
         return next((o for o in self.of(kind) if part_of(o) == part), None)
@@ -38,6 +38,28 @@ class Objects:
     def settings(self):
         maps = [o for o in self.of("ConfigMap") if "BACKCHANNEL_" in "".join(o.get("data", {}))]
         return {k: v for o in maps for k, v in o["data"].items()}
+
+
+def runner(run):
+    """The pod that the k6 operator makes of a TestRun, as far as it is said there."""
+    said = run["spec"]["runner"]
+    container = {
+        "name": "k6",
+        "image": said["image"],
+        "securityContext": said["containerSecurityContext"],
+        **{part: said[part] for part in ("env", "resources", "volumeMounts")},
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": said["automountServiceAccountToken"] != "false",
+        # Of the operator's choosing; k6 reads no BACKCHANNEL_PORT.
+        "enableServiceLinks": False,
+        "serviceAccountName": "default",
+        "securityContext": said["securityContext"],
+        "volumes": said["volumes"],
+        "containers": [container],
+    }
+    return {"metadata": run["metadata"], "spec": pod}
 
 
 def part_of(thing):

@@ -42,7 +42,8 @@ const BACKLOG: u32 = 4096;
 /// What one connection may buffer of a request's head, and so the longest head: 431 beyond.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
-/// How long a connection that has not sent anything yet may still do so when the replica begins to leave.
+/// How long a connection on which nothing is asked may still ask something when the replica begins to leave: a request may be on its way,
+/// and proxies that keep connections do not send it again. Its answer tells the client to close.
 const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// How long accepting pauses after an error such as "too many open files": doubling between these two.
@@ -214,8 +215,8 @@ where
         () = leaving.cancelled() => {}
     }
     let deadline = tokio::time::Instant::now() + limits.drain;
-    // A connection that was just accepted is closed unread by hyper, though its first request may be on its way.
-    if phase.is_untouched()
+    // hyper closes such a connection unread.
+    if phase.is_between_requests()
         && let Ok(ended) = tokio::time::timeout(LAST_CALL.min(limits.drain), connection.as_mut()).await
     {
         return ended;

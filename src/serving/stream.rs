@@ -52,9 +52,9 @@ impl Phase {
         self.number.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether no head has ever been read.
-    pub(super) fn is_untouched(&self) -> bool {
-        self.now() == 0
+    /// Whether nothing is asked, as far as was read.
+    pub(super) fn is_between_requests(&self) -> bool {
+        is_between_requests(self.now())
     }
 
     /// What hyper said to a head that it could not read, if that happened.

@@ -5,6 +5,7 @@
 //! - `lua/`: one file a script, run alone on a Redis in cluster mode.
 //! - `fleet/`: what must hold over several replicas: races, killed replicas, waiting.
 //! - `contract/`: documents equal code.
+//! - `load/`: the k6 scenarios of `loadtest/k6`, and whether they notice what is broken.
 //! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
 //! - `webhooks/`: what workers push, with receivers on loopback.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
@@ -32,6 +33,7 @@ mod documents;
 mod faults;
 mod fleet;
 mod history;
+mod load;
 mod lua;
 mod rooms;
 mod webhooks;

@@ -13,6 +13,7 @@ mod python_sdk;
 mod races;
 mod readers;
 mod revocation;
+mod rolling;
 mod round_trips;
 mod sandbox;
 mod schemas;

@@ -204,9 +204,16 @@ impl Fleet {
 
     /// Kills it if it runs, starts it again on its port, waits until it is ready.
     pub async fn restart(&self, replica: usize) {
+        self.restart_with(replica, &[]).await;
+    }
+
+    /// The same with other settings for this replica, until it is restarted again.
+    pub async fn restart_with(&self, replica: usize, env: &[(&str, &str)]) {
         self.kill9(replica);
         let log = self.log_path(replica);
-        let process = launch(self.ports[replica], &log, &self.env).await;
+        let settings = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        let env: Vec<_> = self.env.iter().cloned().chain(settings).collect();
+        let process = launch(self.ports[replica], &log, &env).await;
         *self.replica(replica) = process.unwrap_or_else(|| panic!("replica {replica} did not get its port back"));
         self.routes.set_up(replica, true);
     }

@@ -12,6 +12,7 @@ pub mod count;
 pub mod cut;
 pub mod defaults;
 pub mod fleet;
+pub mod haproxy;
 pub mod keyspace;
 pub mod leftovers;
 pub mod process;
