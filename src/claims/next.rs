@@ -15,6 +15,7 @@ use crate::ids::{ChannelId, KeyId, LeaseToken, MessageId, Micros};
 use crate::messages::poll::Wait;
 use crate::messages::{Stored, pairs};
 use crate::store::{Reply, scripts};
+use crate::telemetry;
 use crate::wait::{HubError, Subscribed, Turn, recheck_delay};
 
 /// What a claimer asks for.
@@ -135,6 +136,9 @@ async fn run(app: &App, ask: &Ask) -> Result<Got> {
     let got = decode(&reply)?;
     if !got.replayed {
         app.tally.claimed(&ask.key, &ask.channel, got.taken.len());
+        for (message, _) in &got.taken {
+            telemetry::link(message.head.post.as_deref());
+        }
     }
     Ok(got)
 }

@@ -52,6 +52,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A word for metrics and traces.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::NotExecuted(Code::StorageFull, _) => "full",
+            Self::NotExecuted(Code::Overloaded, _) => "overloaded",
+            Self::NotExecuted(..) => "unavailable",
+            Self::Unknown(_) => "unknown",
+            Self::NoScript => "no_script",
+            Self::Fault(_) => "fault",
+        }
+    }
+
     /// What the caller is told. An unknown outcome of something that the client may simply repeat is plain unavailability.
     pub fn into_api_error(self, client_may_repeat: bool) -> ApiError {
         match self {

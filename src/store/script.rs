@@ -14,6 +14,7 @@ use super::redis::{Failure, Redis};
 use super::reply::Reply;
 use super::scripts::LIB;
 use crate::error::{ApiError, Code};
+use crate::telemetry::{self, ScriptSpan};
 
 /// The line that reads the clock: Redis' own, once. Script tests put a time of theirs in its place.
 pub const CLOCK: &str = "local now; do local t = redis.call('TIME'); now = t[1] * 1000000 + t[2] end";
@@ -287,6 +288,7 @@ impl<'a> Call<'a> {
     pub async fn run(self, redis: &Redis) -> Result<Reply, ApiError> {
         let parsed = self.script.parsed()?;
         let (keys, args) = (self.keys(parsed)?, self.args(parsed)?);
+        let span = if telemetry::is_on() { ScriptSpan::begin(self.script.name) } else { None };
         let began = Instant::now();
         let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
         let mut answer = redis.send(&by_hash).await;
@@ -298,6 +300,9 @@ impl<'a> Call<'a> {
         let in_time = began.elapsed() < redis.timeout() / 4;
         if self.may_send_again && in_time && matches!(answer, Err(Failure::Unknown(_))) {
             answer = redis.send(&command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+        }
+        if let (Some(span), Err(failure)) = (&span, &answer) {
+            span.failed(failure.class());
         }
         match answer {
             Ok(value) => self.decode(parsed, redis, value),
