@@ -6,6 +6,7 @@
 //! - `fleet/`: what must hold over several replicas: races, killed replicas, waiting.
 //! - `contract/`: documents equal code.
 //! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
+//! - `telemetry/`: traces, with a collector on loopback; the page of metrics as a set; lines of the log.
 //! - `webhooks/`: what workers push, with receivers on loopback.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
@@ -34,4 +35,5 @@ mod fleet;
 mod history;
 mod lua;
 mod rooms;
+mod telemetry;
 mod webhooks;
