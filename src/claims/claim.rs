@@ -158,6 +158,8 @@ async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64
     let claimed = Claimed::read(id, &reply)?;
     if reply.status() == "claimed" {
         app.tally.claimed(key, id.channel(), 1);
+        app.metrics.work.claimed(id.micros(), &claimed.record);
+        app.metrics.work.leases_ended.inc_by(reply.uint(3)?);
         telemetry::link(claimed.stored.head.post.as_deref());
     }
     Ok((reply, claimed))

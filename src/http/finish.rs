@@ -148,6 +148,9 @@ async fn finish(layer: &FinishLayer, begun: Begun, response: impl Future<Output 
         layer.app.tally.answered(key, response.status().as_u16());
     }
     metrics.request_ended(context.operation(), method.as_str(), route, response.status().as_u16(), elapsed);
+    if let Some(error) = &error {
+        metrics.refused(error.code().spec().word);
+    }
     log(&context, method.as_str(), route, response.status(), error.as_ref(), elapsed.as_secs_f64() * 1000.0, &traceparent);
     response
 }

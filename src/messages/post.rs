@@ -189,6 +189,7 @@ pub async fn post(
             let stored = Stored { micros, head, content: message.content, metadata, mentions };
             let replayed = reply.status() == "replayed";
             if !replayed {
+                app.metrics.work.posted.inc();
                 app.tally.posted(&caller.key, stored.content.len() + stored.metadata.len() + ENTRY_BYTES);
             }
             return Ok((stored.view(channel, None, reply.uint(1)?, micros)?, replayed));

@@ -81,6 +81,9 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
         telemetry::link(claimed.stored.head.post.as_deref());
         app.tally.claimed(&caller.key, id.channel(), 1);
         app.tally.acked(&caller.key, id.channel());
+        app.metrics.work.claimed(id.micros(), &claimed.record);
+        app.metrics.work.acknowledged.inc();
+        app.metrics.work.leases_ended.inc_by(reply.uint(3)?);
     }
     let status = if replayed { "claimed_and_acked" } else { reply.status() }.to_owned();
     let message = claimed.view(&reply)?;
