@@ -16,8 +16,8 @@ use tokio::runtime::Runtime;
 
 use crate::settings::{Defaults, Loaded, Mistake, SettingFlags, Settings, settings_md};
 use crate::shutdown::{Shutdown, StopSignals};
-use crate::telemetry::environment::Environment;
 use crate::telemetry;
+use crate::telemetry::environment::Environment;
 
 pub use dev::four_curl_lines;
 

@@ -285,7 +285,8 @@ mod tests {
 
     #[test]
     fn a_head_is_the_same_after_it_was_stored_whatever_its_label_looks_like() {
-        let labels = ["", "a person", "a\u{1f}b", "\u{1f}", "a\u{1f}\u{1f}", MARK, &format!("\u{1f}{MARK}"), &format!("a\u{1f}{MARK}\u{1f}")];
+        let labels =
+            ["", "a person", "a\u{1f}b", "\u{1f}", "a\u{1f}\u{1f}", MARK, &format!("\u{1f}{MARK}"), &format!("a\u{1f}{MARK}\u{1f}")];
         for label in labels {
             for post in [None, Mark::parse(MARK).map(Box::new)] {
                 let head = Head { key: "bck_a".into(), actor_id: "act_a".into(), actor_name: "one".into(), label: label.into(), post };

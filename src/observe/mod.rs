@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 use self::register::Register;
 use self::waits::Waits;
@@ -68,7 +70,11 @@ impl CacheCounts {
 
     /// Counts a lookup, and gives its result on.
     pub fn counted<T>(&self, found: Option<T>) -> Option<T> {
-        if found.is_some() { self.hits.inc() } else { self.misses.inc() }
+        if found.is_some() {
+            self.hits.inc();
+        } else {
+            self.misses.inc();
+        }
         found
     }
 }
@@ -89,20 +95,30 @@ impl Metrics {
         let registry = Registry::new();
         let register = Register(&registry);
         let latency = vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
-        let durations = HistogramOpts::new(
-            "backchannel_request_duration_seconds",
-            "Time from the request's headers to its response; requests that waited on purpose included.",
-        );
-        let requests = Opts::new("backchannel_requests_total", "HTTP requests answered, by method, path template and status.");
-        let lookups = Opts::new("backchannel_cache_lookups_total", "Lookups in what this replica remembers for a second, by cache and result.");
-        let lookups = register.keep(IntCounterVec::new(lookups, &["cache", "result"])?)?;
-        let build = Opts::new("backchannel_build_info", "Always 1; the label says which release this process is.");
-        register.keep(IntGaugeVec::new(build, &["version"])?)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let lookups = register.keep(IntCounterVec::new(
+            Opts::new("backchannel_cache_lookups_total", "Lookups in what this replica remembers for a second, by cache and result."),
+            &["cache", "result"],
+        )?)?;
+        let build = register.keep(IntGaugeVec::new(
+            Opts::new("backchannel_build_info", "Always 1; the label says which release this process is."),
+            &["version"],
+        )?)?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self {
             by_operation: RwLock::new(HashMap::new()),
-            requests: register.keep(IntCounterVec::new(requests, &["method", "path", "status"])?)?,
-            durations: register.histograms(durations.buckets(latency), &["method", "path"])?,
+            requests: register.keep(IntCounterVec::new(
+                Opts::new("backchannel_requests_total", "HTTP requests answered, by method, path template and status."),
+                &["method", "path", "status"],
+            )?)?,
+            durations: register.keep(HistogramVec::new(
+                HistogramOpts::new(
+                    "backchannel_request_duration_seconds",
+                    "Time from the request's headers to its response; requests that waited on purpose included.",
+                )
+                .buckets(latency),
+                &["method", "path"],
+            )?)?,
             running: register.gauge("backchannel_requests_running", "Requests being answered now, waiters included.")?,
             errors: register.counters(
                 "backchannel_request_errors_total",

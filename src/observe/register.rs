@@ -1,7 +1,7 @@
 //! Declaring a metric and registering it, in one step.
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, Result};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, Result};
 
 /// Where metrics are declared. Each refuses a name that there is already.
 pub struct Register<'a>(pub &'a Registry);
@@ -22,10 +22,6 @@ impl Register<'_> {
 
     pub fn histogram(&self, opts: HistogramOpts) -> Result<Histogram> {
         self.keep(Histogram::with_opts(opts)?)
-    }
-
-    pub fn histograms(&self, opts: HistogramOpts, labels: &[&str]) -> Result<HistogramVec> {
-        self.keep(HistogramVec::new(opts, labels)?)
     }
 
     /// Any other.

@@ -25,10 +25,13 @@ pub struct Waits {
 
 impl Waits {
     pub(super) fn new(register: &Register<'_>) -> Result<Self> {
-        let lengths = HistogramOpts::new("backchannel_wait_seconds", "How long long-polls were held, by kind and by how they ended.");
-        let lengths = lengths.buckets(vec![0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0]);
+        let seconds = vec![0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
         Ok(Self {
-            lengths: register.histograms(lengths, &["kind", "end"])?,
+            lengths: register.keep(HistogramVec::new(
+                HistogramOpts::new("backchannel_wait_seconds", "How long long-polls were held, by kind and by how they ended.")
+                    .buckets(seconds),
+                &["kind", "end"],
+            )?)?,
             waiters: register.gauge("backchannel_waiters", "Long-polls held open now.")?,
             limit: register.gauge("backchannel_waiters_limit", "Long-polls that may be held open; further ones are answered at once.")?,
             topics: register.gauge("backchannel_subscriptions", "Topics of channels that this replica is subscribed to in Redis.")?,
@@ -41,7 +44,8 @@ impl Waits {
                 "backchannel_wake_ups_lost_total",
                 "Wake-up messages dropped because the replica did not keep up; all waiters read again then.",
             )?,
-            restored: register.counter("backchannel_subscriptions_restored_total", "Subscriptions put back after a loss, or to be sure.")?,
+            restored: register
+                .counter("backchannel_subscriptions_restored_total", "Subscriptions put back after a loss, or to be sure.")?,
             seen: Mutex::default(),
         })
     }

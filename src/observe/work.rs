@@ -26,7 +26,8 @@ impl Work {
         // From what a waiting worker takes at once to a day.
         let age = age.buckets(vec![0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0]);
         Ok(Self {
-            posted: register.counter("backchannel_messages_posted_total", "Messages posted; repeats under one Idempotency-Key count once.")?,
+            posted: register
+                .counter("backchannel_messages_posted_total", "Messages posted; repeats under one Idempotency-Key count once.")?,
             acknowledged: register.counter("backchannel_messages_acknowledged_total", "Acknowledgements of messages.")?,
             released: register.counter("backchannel_messages_released_total", "Claimed messages that their holders gave back.")?,
             leases_ended: register.counter(

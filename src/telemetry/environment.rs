@@ -24,7 +24,11 @@ const SAMPLERS: &str = "always_on, always_off, traceidratio, parentbased_always_
 
 /// Variables that have an effect: name, default, what it does.
 pub const SUPPORTED: &[(&str, &str, &str)] = &[
-    (ENDPOINT, "", "URL of a collector for OTLP over HTTP, such as `http://collector:4318`; `/v1/traces` is appended. Unset: there is no tracing."),
+    (
+        ENDPOINT,
+        "",
+        "URL of a collector for OTLP over HTTP, such as `http://collector:4318`; `/v1/traces` is appended. Unset: there is no tracing.",
+    ),
     (TRACES_ENDPOINT, "", "The whole URL for traces; wins over the one above."),
     ("OTEL_EXPORTER_OTLP_HEADERS", "", "Headers of each export: `name=value`, joined by commas, values percent-encoded. Never logged."),
     ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "", "The same, for traces; wins."),
@@ -37,12 +41,20 @@ pub const SUPPORTED: &[(&str, &str, &str)] = &[
     (EXPORTER, "otlp", "`otlp`, or `none`: there is no tracing."),
     ("OTEL_SERVICE_NAME", "backchannel", "Name of the service in traces."),
     ("OTEL_RESOURCE_ATTRIBUTES", "", "Further attributes of the process: `name=value`, joined by commas."),
-    (SAMPLER, "parentbased_always_on", "Which requests are traced: always_on, always_off, traceidratio, or one of these behind `parentbased_`, which does as the caller's `traceparent` says where there is one."),
+    (
+        SAMPLER,
+        "parentbased_always_on",
+        "Which requests are traced: always_on, always_off, traceidratio, or one of these behind `parentbased_`, which does as the caller's `traceparent` says where there is one.",
+    ),
     (SAMPLER_ARG, "1", "The part of traces that a ratio keeps, 0 to 1."),
     ("OTEL_BSP_SCHEDULE_DELAY", "5000", "Between two exports, in ms."),
     ("OTEL_BSP_MAX_QUEUE_SIZE", "2048", "Spans that may wait; further ones are dropped, no request waits."),
     ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "512", "Spans of one export."),
-    (PROPAGATORS, "tracecontext", "Only W3C trace context; others are left out, with a warning. `none`: traces of callers are not continued."),
+    (
+        PROPAGATORS,
+        "tracecontext",
+        "Only W3C trace context; others are left out, with a warning. `none`: traces of callers are not continued.",
+    ),
     (DISABLED, "false", "`true`: there is no tracing."),
 ];
 
@@ -125,17 +137,22 @@ impl Reader {
             return None;
         }
         if let Some((name, value)) = self.first(&[TRACES_PROTOCOL, PROTOCOL]).filter(|(_, value)| value != HTTP_PROTOBUF) {
-            self.warn(format!("{name} is {value:?}, but only {HTTP_PROTOBUF} is supported (port 4318 of a collector): there is no tracing."));
+            self.warn(format!(
+                "{name} is {value:?}, but only {HTTP_PROTOBUF} is supported (port 4318 of a collector): there is no tracing."
+            ));
             return None;
         }
-        if let Some((name, value)) = self.first(&[TRACES_COMPRESSION, COMPRESSION]).filter(|(_, v)| !matches!(v.as_str(), "gzip" | "none")) {
+        if let Some((name, value)) = self.first(&[TRACES_COMPRESSION, COMPRESSION]).filter(|(_, v)| !matches!(v.as_str(), "gzip" | "none"))
+        {
             self.warn(format!("{name} is {value:?}, but only gzip and none are supported: there is no tracing."));
             return None;
         }
         self.numbers();
         self.unknown();
         let is_named = self.given.contains_key("OTEL_SERVICE_NAME")
-            || self.first(&["OTEL_RESOURCE_ATTRIBUTES"]).is_some_and(|(_, value)| value.split(',').any(|a| a.trim().starts_with("service.name=")));
+            || self
+                .first(&["OTEL_RESOURCE_ATTRIBUTES"])
+                .is_some_and(|(_, value)| value.split(',').any(|a| a.trim().starts_with("service.name=")));
         Some(Plan { sampler: self.sampler(), propagates: self.propagates(), is_named })
     }
 

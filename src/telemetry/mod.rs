@@ -23,7 +23,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits};
 
 use self::environment::Plan;
 use self::exporter::Quiet;
@@ -64,6 +64,7 @@ pub fn start(plan: &Plan) -> Result<SdkTracer> {
         .with_span_processor(BatchSpanProcessor::builder(Quiet::new(exporter)).build())
         .with_sampler(Following(plan.sampler.clone()))
         .with_id_generator(Ids::default())
+        .with_span_limits(SpanLimits::default()) // not those of the environment: a claim has at most ten links
         .with_resource(resource)
         .build();
     let tracer = provider.tracer("backchannel");

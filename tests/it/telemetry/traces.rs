@@ -61,7 +61,10 @@ async fn a_post_is_found_from_its_claim_and_its_webhook_and_nothing_private_leav
         assert_eq!(post.attribute(name), value, "{post:?}");
     }
     assert!(post.attribute("backchannel.request_id").starts_with("req_"), "{post:?}");
-    assert_eq!((post.resource["service.name"].as_str(), post.resource["service.version"].as_str()), ("backchannel", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        (post.resource["service.name"].as_str(), post.resource["service.version"].as_str()),
+        ("backchannel", env!("CARGO_PKG_VERSION"))
+    );
     script_of(&collector, &post, "messages/post").await;
 
     // The claim is its own trace, with a link.
@@ -125,7 +128,8 @@ async fn claims_by_id_link_too(collector: &Collector, poster: &Agent, taker: &Ag
         };
         let claimed_at = reply.header("traceparent").expect("a traceparent").to_owned();
         reply.ok(200);
-        let route = if path == "claim-and-ack" { format!("POST /v1/tasks/{path}") } else { format!("POST /v1/messages/{{message_id}}/{path}") };
+        let route =
+            if path == "claim-and-ack" { format!("POST /v1/tasks/{path}") } else { format!("POST /v1/messages/{{message_id}}/{path}") };
         let claim = collector.finds(&route, |span| span.traceparent() == claimed_at).await;
         assert_eq!(claim.links.len(), 1, "{claim:?}");
         assert_eq!(format!("00-{}-{}-01", claim.links[0].0, claim.links[0].1), posted_at, "{claim:?}");
