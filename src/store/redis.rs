@@ -138,17 +138,14 @@ impl Redis {
 
     /// Sends one command once.
     pub async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
-        self.try_send(command).await.inspect_err(|failure| self.0.metrics.failed(failure))
-    }
-
-    async fn try_send(&self, command: &Cmd) -> Result<Value, Failure> {
-        let _held = self.enter()?;
-        let (lane, connection) = self.connection().await?;
+        let _held = self.enter().inspect_err(|failure| self.0.metrics.failed(failure))?;
+        let (lane, connection) = self.connection().await.inspect_err(|failure| self.0.metrics.failed(failure))?;
         let answer = match timeout(self.0.timeout, Connection::clone(&connection).send(command)).await {
             Ok(answer) => answer,
             Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
         };
-        answer.inspect(|_| lane.timeouts.store(0, Relaxed)).map_err(|e| lane.judge(&connection, &e))
+        let judged = answer.inspect(|_| lane.timeouts.store(0, Relaxed)).map_err(|e| lane.judge(&connection, &e));
+        judged.inspect_err(|failure| self.0.metrics.failed(failure))
     }
 
     /// Whether Redis answers, and how long that took.

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderName;
 use opentelemetry_sdk::trace::Sampler;
 use url::Url;
 
 const PREFIX: &str = "OTEL_";
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+const TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
 const COMPRESSION: &str = "OTEL_EXPORTER_OTLP_COMPRESSION";
@@ -27,11 +31,11 @@ pub const SUPPORTED: &[(&str, &str, &str)] = &[
     (
         ENDPOINT,
         "",
-        "URL of a collector for OTLP over HTTP, such as `http://collector:4318`; `/v1/traces` is appended. Unset: there is no tracing.",
+        "URL of a collector for OTLP over HTTP, such as `http://collector:4318`; the path for traces is appended. Unset: there is no tracing.",
     ),
     (TRACES_ENDPOINT, "", "The whole URL for traces; wins over the one above."),
-    ("OTEL_EXPORTER_OTLP_HEADERS", "", "Headers of each export: `name=value`, joined by commas, values percent-encoded. Never logged."),
-    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "", "The same, for traces; wins."),
+    (HEADERS, "", "Headers of each export: `name=value`, joined by commas, values percent-encoded. Never logged."),
+    (TRACES_HEADERS, "", "The same, for traces; wins."),
     ("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "Longest time of one export, in ms."),
     ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10000", "The same, for traces; wins."),
     (PROTOCOL, HTTP_PROTOBUF, "Only `http/protobuf`; with another one there is no tracing, and a warning."),
@@ -40,7 +44,7 @@ pub const SUPPORTED: &[(&str, &str, &str)] = &[
     (TRACES_COMPRESSION, "none", "The same, for traces; wins."),
     (EXPORTER, "otlp", "`otlp`, or `none`: there is no tracing."),
     ("OTEL_SERVICE_NAME", "backchannel", "Name of the service in traces."),
-    ("OTEL_RESOURCE_ATTRIBUTES", "", "Further attributes of the process: `name=value`, joined by commas."),
+    (ATTRIBUTES, "", "Further attributes of the process: `name=value`, joined by commas."),
     (
         SAMPLER,
         "parentbased_always_on",
@@ -66,6 +70,9 @@ const NUMBERS: &[&str] = &[
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
 ];
+
+/// Variables that must be pairs, joined by commas.
+const PAIRS: &[&str] = &[HEADERS, TRACES_HEADERS, ATTRIBUTES];
 
 /// What is to be traced, and how. Where to and with which headers the exporter reads itself.
 #[derive(Debug)]
@@ -148,11 +155,10 @@ impl Reader {
             return None;
         }
         self.numbers();
+        self.pairs();
         self.unknown();
         let is_named = self.given.contains_key("OTEL_SERVICE_NAME")
-            || self
-                .first(&["OTEL_RESOURCE_ATTRIBUTES"])
-                .is_some_and(|(_, value)| value.split(',').any(|a| a.trim().starts_with("service.name=")));
+            || self.first(&[ATTRIBUTES]).is_some_and(|(_, value)| value.split(',').any(|a| a.trim().starts_with("service.name=")));
         Some(Plan { sampler: self.sampler(), propagates: self.propagates(), is_named })
     }
 
@@ -160,6 +166,16 @@ impl Reader {
         for name in NUMBERS {
             if let Some((name, value)) = self.first(&[name]).filter(|(_, value)| value.parse::<u64>().is_err()) {
                 self.warn(format!("{name} is {value:?}, but must be a whole number: the default holds."));
+            }
+        }
+    }
+
+    /// Their values may be secrets, and are not repeated.
+    fn pairs(&mut self) {
+        for name in PAIRS {
+            let is_pair = |part: &str| part.split_once('=').is_some_and(|(name, _)| HeaderName::try_from(name.trim()).is_ok());
+            if self.first(&[name]).is_some_and(|(_, list)| !list.split(',').all(is_pair)) {
+                self.warn(format!("{name} has a part that is not name=value: that part has no effect."));
             }
         }
     }
@@ -259,9 +275,13 @@ mod tests {
             (PROPAGATORS, "tracecontext,b3"),
             ("OTEL_METRICS_EXPORTER", "otlp"),
             ("OTEL_SERVICE_NAME", "bus"),
+            (HEADERS, "x-key=a b,hunter2"),
+            (ATTRIBUTES, "a=b, service.name=bus"),
         ];
         let environment = read(&odd);
-        assert_eq!(environment.warnings.len(), 4, "{environment:?}");
+        assert_eq!(environment.warnings.len(), 5, "{environment:?}");
+        assert!(environment.warnings.iter().any(|warning| warning.contains(HEADERS)), "{environment:?}");
+        assert!(!format!("{environment:?}").contains("hunter2"), "{environment:?}");
         let plan = environment.plan.expect("tracing");
         assert!(plan.is_named && plan.propagates);
         assert!(matches!(plan.sampler, Sampler::ParentBased(root) if format!("{root:?}") == "AlwaysOn"));

@@ -121,7 +121,7 @@ impl TrySpan {
             otel.kind = "client",
             otel.status_code = Empty,
             http.request.method = "POST",
-            http.request.resend_count = attempt - 1,
+            http.request.resend_count = attempt.saturating_sub(1),
             http.response.status_code = Empty,
             server.address = url.host_str(),
             server.port = url.port_or_known_default(),

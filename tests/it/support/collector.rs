@@ -30,6 +30,8 @@ pub struct Seen {
     /// Empty: it is the first one.
     pub parent: String,
     /// 2: server, 3: client.
+    /// What came as `tracestate`.
+    pub state: String,
     pub kind: i32,
     pub failed: bool,
     pub attributes: BTreeMap<String, String>,
@@ -143,6 +145,7 @@ fn seen(resource: BTreeMap<String, String>, span: Span) -> Seen {
         trace: hex(&span.trace_id),
         id: hex(&span.span_id),
         parent: hex(&span.parent_span_id),
+        state: span.trace_state,
         kind: span.kind,
         failed: span.status.is_some_and(|status| status.code == 2),
         attributes: texts(span.attributes),

@@ -51,6 +51,7 @@ async fn a_post_is_found_from_its_claim_and_its_webhook_and_nothing_private_leav
 
     let post = collector.finds(POST, |span| span.trace == CLIENT_TRACE).await;
     assert_eq!((post.kind, post.parent.as_str(), post.failed, post.events), (2, CLIENT_SPAN, false, 0), "{post:?}");
+    assert_eq!(post.state, "vendor=1");
     assert_eq!(post.traceparent(), answered, "the answer names the request's span");
     for (name, value) in [
         ("http.request.method", "POST"),
