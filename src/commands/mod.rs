@@ -180,7 +180,7 @@ fn load(flags: &SettingFlags, defaults: Defaults) -> Result<Loaded> {
         tracing::warn!("{warning}");
     }
     if let Some(error) = trouble {
-        tracing::warn!("{error:#}; there is no tracing");
+        tracing::warn!("{error}; there is no tracing"); // without its cause, which repeats the URL
     }
     allow_open_files(&loaded.settings);
     Ok(loaded)

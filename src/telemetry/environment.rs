@@ -174,7 +174,7 @@ impl Reader {
     fn pairs(&mut self) {
         for name in PAIRS {
             let is_pair = |part: &str| part.split_once('=').is_some_and(|(name, _)| HeaderName::try_from(name.trim()).is_ok());
-            if self.first(&[name]).is_some_and(|(_, list)| !list.split(',').all(is_pair)) {
+            if self.first(&[name]).is_some_and(|(_, list)| !list.split_terminator(',').all(is_pair)) {
                 self.warn(format!("{name} has a part that is not name=value: that part has no effect."));
             }
         }
