@@ -1,6 +1,7 @@
 //! A collector of OpenTelemetry: an OTLP/HTTP receiver on loopback that reads what comes and keeps it, bytes included.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -106,7 +107,7 @@ impl Collector {
         lock(&self.got.headers).clone()
     }
 
-    /// Whether this text came in any form that is not scrambled.
+    /// Whether this text came, compressed or not.
     pub fn got_text(&self, text: &str) -> bool {
         lock(&self.got.bytes).windows(text.len()).any(|window| window == text.as_bytes())
     }
@@ -125,9 +126,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 async fn take(State(got): State<Arc<Got>>, headers: HeaderMap, body: Bytes) -> Vec<u8> {
     got.requests.fetch_add(1, Ordering::SeqCst);
+    let mut plain = Vec::new();
+    if headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip") {
+        flate2::read::GzDecoder::new(body.as_ref()).read_to_end(&mut plain).expect("gzip");
+    } else {
+        plain.extend_from_slice(&body);
+    }
     lock(&got.headers).push(headers);
-    lock(&got.bytes).extend_from_slice(&body);
-    let request = ExportTraceServiceRequest::decode(body).expect("protobuf of OTLP");
+    lock(&got.bytes).extend_from_slice(&plain);
+    let request = ExportTraceServiceRequest::decode(plain.as_slice()).expect("protobuf of OTLP");
     let mut spans = lock(&got.spans);
     for of_process in request.resource_spans {
         let resource = texts(of_process.resource.expect("a resource").attributes);

@@ -47,7 +47,7 @@ async fn a_ratio_of_nothing_exports_what_callers_ask_for_and_the_rest_leaves_at_
         .env("OTEL_TRACES_SAMPLER_ARG", "0")
         .env("OTEL_BSP_SCHEDULE_DELAY", "600000")
         .env("OTEL_SERVICE_NAME", "bus")
-        .env("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none")
+        .env("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip")
         .start()
         .await;
     hands_over(&fleet, NOT_SAMPLED).await;
@@ -55,6 +55,7 @@ async fn a_ratio_of_nothing_exports_what_callers_ask_for_and_the_rest_leaves_at_
     assert_eq!(collector.requests(), 0, "it is not time");
     fleet.finish().await;
     let spans = collector.spans();
+    assert!(collector.headers().iter().all(|headers| headers["content-encoding"] == "gzip"));
     let of_caller = spans.iter().filter(|span| span.trace == SAMPLED[3..35]).count();
     assert_eq!(spans.len(), of_caller, "only what a caller asked for: {spans:?}");
     assert!(spans.iter().any(|span| span.name == "POST /v1/messages/{message_id}/claim" && span.links.len() == 1), "{spans:?}");
