@@ -74,7 +74,8 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     rooms::pages::check(&settings).map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a page does not fit")))?;
     documents::began();
     let target = settings.redis_url.clone();
-    let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout)?;
+    let metrics = Metrics::new()?;
+    let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout, metrics.redis.clone())?;
     // More topics than waiters: who waits for a receipt has two, those that were left linger, and must not take the places of who waits now.
     let room = HubConfig::default();
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(4));
@@ -87,7 +88,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         settings,
         redis,
         hub,
-        metrics: Metrics::new()?,
+        metrics,
         shutdown,
         background: TaskTracker::new(),
         key_cache: KeyCache::new(),
@@ -191,7 +192,7 @@ impl AppState {
     /// Whether Redis answers now.
     pub async fn ping(&self) -> bool {
         let answered = self.redis.ping().await.is_ok();
-        self.metrics.redis_is_up(answered);
+        self.metrics.redis.is_up(answered);
         self.reach.saw(answered);
         answered
     }

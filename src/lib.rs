@@ -7,7 +7,7 @@
 //!   [`invitations`], [`events`], [`actors`], [`tasks`], [`sessions`], [`usage`], [`audit`], [`admin`], [`discovery`], [`sandbox`], [`webhooks`];
 //!   encrypted rooms, which need no key: [`rooms`]; what agents and people read: [`documents`].
 //! - What no domain owns: [`http`] (who asks, bodies, limits, headers), [`schemas`] (what channels ask of metadata), [`store`] (Redis, scripts, every key), [`wait`] (long-poll),
-//!   [`error`] (every error code, once), [`ids`], [`observe`] (metrics).
+//!   [`error`] (every error code, once), [`ids`], [`observe`] (metrics), [`telemetry`] (traces).
 //! - The process: [`settings`], [`commands`], [`serving`], [`shutdown`], [`logging`], [`app`].
 //!
 //! Direction of use: router → domain → store, wait, error, ids. Only `store/` and `lua/` name Redis commands.
@@ -44,6 +44,7 @@ pub mod settings;
 pub mod shutdown;
 pub mod store;
 pub mod tasks;
+pub mod telemetry;
 pub mod usage;
 pub mod wait;
 pub mod webhooks;

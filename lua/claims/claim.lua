@@ -19,7 +19,7 @@ claims/claim: give one message to one actor, until ack or expiry, or under a lea
 @arg secret   text  made by the replica before it asks: the same one again is the same claim
 @arg idem_ms  int
 @arg body     text
-@ok  claimed               ttl µs, entry, record: the actor holds it from now on
+@ok  claimed               ttl µs, entry, record, 1 if an earlier lease was found to have ended: the actor holds it from now on
 @ok  replayed              ttl µs, entry, record: this request took it before and holds it still
 @ok  already_claimed       ttl µs, entry, record: asked again by its holder, nothing was written
 @ok  already_acknowledged  ttl µs, entry, record
@@ -43,7 +43,7 @@ if reused then return reused end
 --- @include lib/wake
 if record then
   if facts and held(record) and record.attempt == facts[1] + 0 then return ok('replayed', ttl, entry, pack(record)) end
-  if held(record) and record.secret == secret then return ok('claimed', ttl, entry, pack(record)) end
+  if held(record) and record.secret == secret then return ok('claimed', ttl, entry, pack(record), 0) end
   local same = record.actor == actor
   if record.state == 'd' then
     if same then return ok('already_acknowledged', ttl, entry, pack(record)) end
@@ -75,4 +75,4 @@ if lapsed then redis.call('HINCRBY', meta, 'leases_ended', 1) end
 note_leases()
 remember(int(r.attempt))
 if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'claimed') end
-return ok('claimed', ttl, entry, pack(r))
+return ok('claimed', ttl, entry, pack(r), lapsed and 1 or 0)

@@ -17,7 +17,7 @@ claims/claim_and_ack: give one message to one actor and say that it is done, in 
 @arg secret   text  made by the replica before it asks: the same one again is the same request
 @arg idem_ms  int
 @arg body     text
-@ok  claimed_and_acked     ttl µs, entry, record
+@ok  claimed_and_acked     ttl µs, entry, record, 1 if an earlier lease was found to have ended
 @ok  replayed              ttl µs, entry, record
 @ok  already_acknowledged  ttl µs, entry, record: asked again by its actor, nothing was written
 @no  channel_not_found
@@ -39,7 +39,7 @@ if reused then return reused end
 if facts and record then return ok('replayed', ttl, entry, pack(record)) end
 local mine = record and record.actor == actor
 if record and record.state == 'd' then
-  if record.secret == secret then return ok('claimed_and_acked', ttl, entry, pack(record)) end
+  if record.secret == secret then return ok('claimed_and_acked', ttl, entry, pack(record), 0) end
   if mine then return ok('already_acknowledged', ttl, entry, pack(record)) end
   return refuse('already_claimed', 'claimed_by', record.name, 'state', 'done')
 end
@@ -63,4 +63,4 @@ redis.call('HSET', claims, int(n), pack(r))
 if lapsed then redis.call('HINCRBY', meta, 'leases_ended', 1) end
 remember(int(r.attempt))
 if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'done') end
-return ok('claimed_and_acked', ttl, entry, pack(r))
+return ok('claimed_and_acked', ttl, entry, pack(r), lapsed and 1 or 0)

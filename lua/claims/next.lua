@@ -19,9 +19,9 @@ claims/next: give the oldest unclaimed messages to one actor. Returns ended leas
 @arg max      int   at most this many, 1 to 10
 @arg idem_ms  int
 @arg body     text
-@ok  claimed   ttl µs, entries, records
+@ok  claimed   ttl µs, entries, records, leases found to have ended
 @ok  replayed  ttl µs, entries, records: what this request took before and holds still
-@ok  empty     when the earliest running lease ends, µs; 0: none runs
+@ok  empty     when the earliest running lease ends, µs; 0: none runs; leases found to have ended
 @no  channel_not_found
 @no  channel_access_denied
 @no  channel_not_claimable
@@ -53,7 +53,7 @@ end
 
 --- @include lib/lease_room
 if running then max = math.min(max, lease_cap - running) end
-reclaim()
+local ended = reclaim()
 local taken = {}
 -- An index entry whose message is gone is dropped and the next one looked at; four rounds bound that.
 for _ = 1, 4 do
@@ -68,7 +68,7 @@ for _ = 1, 4 do
   end
   if #entries > 0 or #numbers == 0 then break end
 end
-if #entries == 0 then return ok('empty', next_lease_end()) end
+if #entries == 0 then return ok('empty', next_lease_end(), ended) end
 
 local before = redis.call('HMGET', claims, unpack(taken))
 local lease_until = lease_ms > 0 and now + lease_ms * 1000 or 0
@@ -93,4 +93,4 @@ remember(unpack(kept))
 if watched and watched > now then
   for _, m in ipairs(taken) do redis.pcall('SPUBLISH', wake .. ':' .. m, 'claimed') end
 end
-return ok('claimed', ttl, entries, records)
+return ok('claimed', ttl, entries, records, ended)

@@ -1,5 +1,5 @@
 -- Returns messages whose lease ended without an ack to `open`, at most 32 a call. Writes claims, leases, open,
--- and to meta how many leases have ended so; returns how many it looked at.
+-- and to meta how many leases have ended so; returns how many these were.
 --- @include lib/number
 --- @include lib/record
 local function reclaim()
@@ -20,7 +20,7 @@ local function reclaim()
   end
   if #opened > 0 then redis.call('ZADD', open, unpack(opened)) end
   redis.call('ZREM', leases, unpack(ended))
-  return #ended
+  return #changed / 2
 end
 -- When the earliest running lease ends (µs), 0 if there is none: waiters read again then.
 local function next_lease_end()

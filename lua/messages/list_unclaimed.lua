@@ -13,7 +13,7 @@ messages/list_unclaimed: a page of the messages that can be claimed, after a cur
 @arg cursor   int   messages after this number
 @arg before   int   only messages that expire before this time; 0: all
 @arg limit    int
-@ok  page     ttl µs, rev, mode, 0, next lease end, entries, records, more 0|1
+@ok  page     ttl µs, rev, mode, 0, next lease end, entries, records, more 0|1, leases found to have ended
 @ok  ahead    the cursor lies in the future
 @no  channel_not_found
 @no  channel_access_denied
@@ -24,9 +24,9 @@ messages/list_unclaimed: a page of the messages that can be claimed, after a cur
 --- @include lib/page
 --- @include lib/reclaim
 
-local entries, more = {}, false
+local entries, more, ended = {}, false, 0
 if mode == 'claimable' then
-  reclaim()
+  ended = reclaim()
   local to = before > 0 and '(' .. int(math.max(before - ttl, 0)) or '+inf'
   local bytes = 0
   local numbers = redis.call('ZRANGEBYSCORE', open, '(' .. int(math.max(cursor, dead, 0)), to, 'LIMIT', 0, limit)
@@ -44,4 +44,4 @@ else
   local to = before > 0 and '(' .. sid(math.max(before - ttl, 1)) or '+'
   entries, more = read_page('XRANGE', '(' .. sid(math.max(cursor, dead, 0)), to, limit)
 end
-return ok('page', ttl, rev, mode, 0, next_lease_end(), entries, records_of(entries), more and 1 or 0)
+return ok('page', ttl, rev, mode, 0, next_lease_end(), entries, records_of(entries), more and 1 or 0, ended)

@@ -11,7 +11,7 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @key outbox   stream  what is to be pushed to webhooks
 @key wake     pubsub
 @key idem     string  first answer of this request
-@arg head     text    key that posts, actor id, actor name, label, joined by \31
+@arg head     text    key that posts, actor id, actor name, label, joined by \31; where its request is traced, a traceparent behind them
 @arg content  text
 @arg metadata text    JSON as it was sent, or empty
 @arg floor    int     a new number is not below this, within 60 s of now

@@ -10,7 +10,7 @@ usage/channel_metrics: what a channel holds and what was done in it, for its own
 @key claims   hash
 @key leases   zset
 @arg key      text  who asks
-@ok  metrics  posted, held, open, leased, number of the oldest open one or 0, claims, acks, releases, leases that ended
+@ok  metrics  posted, held, open, leased, number of the oldest open one or 0, claims, acks, releases, leases that ended, those of them found now
 @no  channel_not_found
 @no  channel_access_denied
 @no  forbidden
@@ -19,7 +19,7 @@ usage/channel_metrics: what a channel holds and what was done in it, for its own
 --- @include lib/owner
 --- @include lib/reclaim
 
-reclaim()
+local ended = reclaim()
 local posted = 0
 if redis.call('EXISTS', log) == 1 then
   local about = redis.call('XINFO', 'STREAM', log)
@@ -34,4 +34,5 @@ local oldest = redis.call('ZRANGEBYSCORE', open, live, '+inf', 'LIMIT', 0, 1)[1]
 local leased = redis.call('ZCOUNT', leases, '(' .. int(now), '(+inf')
 local counted = redis.call('HMGET', meta, 'claims_counted', 'acks_counted', 'releases_counted', 'leases_ended')
 for i = 1, 4 do counted[i] = counted[i] or 0 end
+counted[5] = ended
 return ok('metrics', posted, redis.call('XLEN', log), can_be_claimed, leased, oldest, unpack(counted))

@@ -29,7 +29,7 @@ LOAD = ROOT / "k8s/loadtest"
 # Secrets that the values and overlays say are made elsewhere.
 ELSEWHERE = {
     "external-values.yaml": ["redis-ca"],
-    "cluster-values.yaml": ["redis", "admin"],
+    "cluster-values.yaml": ["redis", "admin", "collector"],
     "url-secret-values.yaml": ["redis-url"],
     "values-public.yaml": ["backchannel-redis", "backchannel-admin", "backchannel-redis-ca"],
     "prod": ["backchannel-redis", "backchannel-admin"],

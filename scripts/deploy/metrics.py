@@ -36,7 +36,8 @@ def declared():
             declaration = source[match.end() : end.end() if end else None]
             labels = LABELS.search(declaration)
             # A list of labels; or, in a shorthand of ours for a vector with one label, the one text that is a single word.
-            named = labels[1] if labels else "" if call[1].endswith("::new") else declaration
+            fixed = re.search(r"const_label\(\"([a-z_]+)\"", declaration)
+            named = labels[1] if labels else f'"{fixed[1]}"' if fixed else "" if call[1].endswith("::new") else declaration
             endings = ("_bucket", "_sum", "_count") if "Histogram" in call[1] else ("",)
             found |= {match[1] + ending: set(re.findall(r'"([a-z_]+)"', named)) for ending in endings}
     return found

@@ -73,7 +73,8 @@ pub async fn resolve(app: &App, caller: &Caller, said: Option<&str>, unknown: Un
         return Ok(own.clone());
     }
     let key = (caller.key.clone(), word.to_owned());
-    if let Some(known) = app.actor_cache.own.get(&key) {
+    let known = app.actor_cache.own.get(&key).or_else(|| app.actor_cache.aliased.get(&key));
+    if let Some(known) = app.metrics.caches.actors.counted(known) {
         return Ok(known);
     }
     // Boxed: most requests find their actor above, and should not carry room for the search.
@@ -84,9 +85,6 @@ pub async fn resolve(app: &App, caller: &Caller, said: Option<&str>, unknown: Un
 }
 
 async fn search(app: &App, caller: &Caller, key: (KeyId, String), unknown: Unknown) -> Result<Actor> {
-    if let Some(known) = app.actor_cache.aliased.get(&key) {
-        return Ok(known);
-    }
     let word = key.1.as_str();
     if let Some(id) = ActorId::parse(word) {
         let name = read::record(app, &id).await?.name_for(caller.key.as_str())?;
@@ -174,7 +172,7 @@ async fn find(app: &App, caller: &Caller, name: &str, found: &str, once: &Once) 
 /// # Errors
 /// Redis trouble.
 pub async fn by_id_or_alias(app: &App, word: &str) -> Result<Option<Known>> {
-    if let Some(known) = app.actor_cache.known.get(word) {
+    if let Some(known) = app.metrics.caches.actors.counted(app.actor_cache.known.get(word)) {
         return Ok(Some(known));
     }
     let found = match ActorId::parse(word) {

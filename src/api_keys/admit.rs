@@ -55,7 +55,7 @@ async fn count_in_window(app: &App, presented: &PresentedKey, limit: u64) -> Res
 /// # Errors
 /// `unauthorized`, or Redis trouble.
 pub async fn look(app: &App, presented: &PresentedKey) -> Result<Arc<Admitted>> {
-    if let Some(known) = app.key_cache.get(presented) {
+    if let Some(known) = app.metrics.caches.keys.counted(app.key_cache.get(presented)) {
         return Ok(known);
     }
     let (app_of_task, key) = (app.clone(), presented.clone());

@@ -63,7 +63,7 @@ async fn by_name(app: &App, caller: &Caller, word: &str, once: &Once) -> Result<
     }
     let key = (caller.key.clone(), word.to_owned());
     if !once.is_kept()
-        && let Some(known) = app.name_cache.0.get(&key)
+        && let Some(known) = app.metrics.caches.names.counted(app.name_cache.0.get(&key))
     {
         return Ok(known);
     }

@@ -84,6 +84,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .map_err(of_message)?;
     if reply.status() == "acknowledged" {
         app.tally.acked(&caller.key, id.channel());
+        app.metrics.work.acknowledged.inc();
     }
     let status = if reply.status() == "replayed" { "acknowledged" } else { reply.status() }.to_owned();
     let message = Claimed::read(&id, &reply)?.view(&reply)?;

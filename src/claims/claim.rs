@@ -12,6 +12,7 @@ use crate::http::{Answer, Body, Caller, Once, Params};
 use crate::ids::{KeyId, LeaseToken, MessageId};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::{Reply, scripts};
+use crate::telemetry;
 
 const REFUSALS: &[Code] =
     &[Code::InvalidString, Code::InvalidObject, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName, Code::QuotaExceeded];
@@ -154,9 +155,12 @@ async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64
     // somebody's.
     let call = if once.is_kept() || lease_s == 0 { call.may_send_again(true) } else { call.only_the_replica_may_send_again() };
     let reply = call.run(&app.redis).await.map_err(of_message)?;
+    let claimed = Claimed::read(id, &reply)?;
     if reply.status() == "claimed" {
         app.tally.claimed(key, id.channel(), 1);
+        app.metrics.work.claimed(id.micros(), &claimed.record);
+        app.metrics.work.leases_ended.inc_by(reply.uint(3)?);
+        telemetry::link(claimed.stored.head.post.as_deref());
     }
-    let claimed = Claimed::read(id, &reply)?;
     Ok((reply, claimed))
 }

@@ -10,6 +10,7 @@ pub mod release;
 use std::future::Future;
 
 use serde::Serialize;
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 use self::record::ClaimRecord;
@@ -19,6 +20,7 @@ use crate::http::Fields;
 use crate::ids::{KeyId, LeaseToken, MessageId};
 use crate::messages::{MessageView, Stored};
 use crate::store::{Reply, scripts};
+use crate::telemetry;
 
 /// Longest lease that one call may ask for, in seconds.
 pub const MAX_LEASE_S: u64 = 3600;
@@ -137,7 +139,7 @@ async fn detached<T: Send + 'static>(
 ) -> Result<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let (tracker, app) = (app.background.clone(), app.clone());
-    tracker.spawn(async move {
+    let task = async move {
         let claimed = claim.await;
         if let Err(Ok(unheard)) = sender.send(claimed)
             && !may_ask_again
@@ -146,7 +148,12 @@ async fn detached<T: Send + 'static>(
                 Box::pin(give_back(&app, &claim)).await;
             }
         }
-    });
+    };
+    if telemetry::is_on() {
+        tracker.spawn(task.in_current_span());
+    } else {
+        tracker.spawn(task);
+    }
     receiver.await.map_err(|_| ApiError::internal("a claim ended without an answer"))?
 }
 

@@ -15,6 +15,7 @@ use crate::ids::{ChannelId, KeyId, LeaseToken, MessageId, Micros};
 use crate::messages::poll::Wait;
 use crate::messages::{Stored, pairs};
 use crate::store::{Reply, scripts};
+use crate::telemetry;
 use crate::wait::{HubError, Subscribed, Turn, recheck_delay};
 
 /// What a claimer asks for.
@@ -47,7 +48,7 @@ pub async fn claim_next(app: &App, caller: &Caller, ask: Ask, wait: Wait) -> Res
     let got = attempt(app, &ask).await?;
     let Some(until) = wait.until.filter(|_| got.taken.is_empty()) else { return Ok(got) };
     let Some(_place) = app.waiting.enter(&caller.key) else { return Ok(got) };
-    let _counted = app.metrics.wait_began();
+    let _counted = app.metrics.waits.began();
     let began = Instant::now();
     // Boxed, so that those who are answered at once do not carry room for a wait.
     let ended = Box::pin(hold(app, caller, &ask, until, got)).await;
@@ -56,7 +57,7 @@ pub async fn claim_next(app: &App, caller: &Caller, ask: Ask, wait: Wait) -> Res
         Ok(_) => "messages",
         Err(_) => "error",
     };
-    app.metrics.wait_ended("claim", end, began.elapsed());
+    app.metrics.waits.ended("claim", end, began.elapsed());
     ended
 }
 
@@ -133,8 +134,17 @@ async fn run(app: &App, ask: &Ask) -> Result<Got> {
         .run(&app.redis)
         .await?;
     let got = decode(&reply)?;
+    match reply.status() {
+        "empty" => app.metrics.work.leases_ended.inc_by(reply.uint(1)?),
+        "claimed" => app.metrics.work.leases_ended.inc_by(reply.uint(3)?),
+        _ => {}
+    }
     if !got.replayed {
         app.tally.claimed(&ask.key, &ask.channel, got.taken.len());
+        for (message, record) in &got.taken {
+            app.metrics.work.claimed(message.micros, record);
+            telemetry::link(message.head.post.as_deref());
+        }
     }
     Ok(got)
 }

@@ -64,6 +64,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .map_err(of_message)?;
     if reply.status() == "released" {
         app.tally.released(id.channel());
+        app.metrics.work.released.inc();
     }
     let message = Claimed::read(&id, &reply)?.view(&reply)?;
     Ok(Answer::ok(&ClaimStatus { status: "released".to_owned(), message })?.once(&once, reply.status() == "replayed"))

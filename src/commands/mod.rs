@@ -16,6 +16,8 @@ use tokio::runtime::Runtime;
 
 use crate::settings::{Defaults, Loaded, Mistake, SettingFlags, Settings, settings_md};
 use crate::shutdown::{Shutdown, StopSignals};
+use crate::telemetry;
+use crate::telemetry::environment::Environment;
 
 pub use dev::four_curl_lines;
 
@@ -162,14 +164,24 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Reads the settings and prepares the process for them: logging, TLS, the limit of open files.
+/// Reads the settings and prepares the process for them: TLS, tracing, logging, the limit of open files.
 fn load(flags: &SettingFlags, defaults: Defaults) -> Result<Loaded> {
     let loaded = flags.load(defaults).map_err(|mistakes| WrongSettings { mistakes })?;
-    crate::logging::init(&loaded.settings)?;
-    for warning in &loaded.warnings {
+    install_tls();
+    let environment = Environment::of_process();
+    // A collector that cannot be used is no reason not to start.
+    let tracer = environment.plan.as_ref().map(telemetry::start).transpose();
+    let (tracer, trouble) = match tracer {
+        Ok(tracer) => (tracer, None),
+        Err(error) => (None, Some(error)),
+    };
+    crate::logging::init(&loaded.settings, tracer)?;
+    for warning in loaded.warnings.iter().chain(&environment.warnings) {
         tracing::warn!("{warning}");
     }
-    install_tls();
+    if let Some(error) = trouble {
+        tracing::warn!("{error}; there is no tracing"); // without its cause, which repeats the URL
+    }
     allow_open_files(&loaded.settings);
     Ok(loaded)
 }

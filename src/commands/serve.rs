@@ -9,6 +9,7 @@ use super::{load, runtime, stop_on_signals};
 use crate::serving::{self, Limits};
 use crate::settings::{Defaults, SettingFlags, Settings};
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 use crate::webhooks::worker::Worker;
 
 pub(super) fn run(flags: &SettingFlags) -> Result<()> {
@@ -63,6 +64,7 @@ pub(super) async fn run_api(
         worker.await.context("the worker")??;
     }
     app.close().await;
+    telemetry::stop().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::{load, runtime, stop_on_signals};
 use crate::serving::{self, Limits};
 use crate::settings::{Defaults, SettingFlags};
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 use crate::webhooks::worker::Worker;
 
 pub(super) fn run(flags: &SettingFlags) -> Result<()> {
@@ -25,6 +26,7 @@ pub(super) fn run(flags: &SettingFlags) -> Result<()> {
         worker.run().await?;
         probes.await?;
         app.close().await;
+        telemetry::stop().await;
         tracing::info!("stopped");
         Ok(())
     })

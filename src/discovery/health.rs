@@ -119,19 +119,9 @@ pub async fn ready(State(app): State<App>) -> Result<Answer> {
 }
 
 pub async fn metrics(State(app): State<App>) -> Result<Response> {
-    let hub = app.hub.stats();
     app.ping().await;
-    #[allow(clippy::cast_precision_loss, reason = "counters far below 2^52")]
-    for (what, value) in [
-        ("topics", hub.topics),
-        ("waiters", hub.waiters),
-        ("wakes_total", hub.wakes_total),
-        ("lagged_total", hub.lagged_total),
-        ("resubscribed_total", hub.resubscribed_total),
-    ] {
-        app.metrics.hub(what, value as f64);
-    }
-    app.metrics.hub("connected", if hub.connected { 1.0 } else { 0.0 });
+    app.metrics.waits.look(app.hub.stats(), app.settings.longpoll_max_waiters);
+    app.metrics.redis.look(app.redis.running(), &app.capacity);
     let mut page = app.metrics.text().map_err(|e| ApiError::internal(e.to_string()))?;
     page.extend_from_slice(survey::metrics(&app).await.as_bytes());
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response())

@@ -77,7 +77,7 @@ impl Status {
             status: if minting.is_some() { "ok" } else { unknown.status },
             public_minting_enabled: minting,
             db_latency_ms: latency.map(|l| (l.as_secs_f64() * 1_000_000.0).round() / 1000.0),
-            replica_waiting_calls: app.metrics.waiters(),
+            replica_waiting_calls: app.metrics.waits.running(),
             ..unknown
         };
         (facts, status)

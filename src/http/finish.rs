@@ -15,15 +15,20 @@ use futures::future::BoxFuture;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower::{Layer, Service};
+use tracing::Instrument;
 
 use super::{Context, address, headers};
 use crate::app::App;
 use crate::error::{ApiError, Code};
 use crate::router;
 use crate::serving::Unreadable;
+use crate::telemetry::{self, RequestSpan};
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What asks every few seconds whether the process is well.
+const UNTRACED: [&str; 4] = ["/livez", "/startupz", "/readyz", "/metrics"];
+
 static X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 
 /// Wraps every request of a router in [`finish`].
@@ -69,7 +74,10 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let begun = Begun::new(&self.layer.app, &mut request);
         let (layer, response) = (self.layer.clone(), self.inner.call(request));
-        Box::pin(async move { Ok(finish(&layer, begun, response).await) })
+        match begun.span.as_ref().map(|span| span.span()) {
+            None => Box::pin(async move { Ok(finish(&layer, begun, response).await) }),
+            Some(span) => Box::pin(async move { Ok(finish(&layer, begun, response.instrument(span)).await) }),
+        }
     }
 }
 
@@ -80,6 +88,8 @@ struct Begun {
     route: Option<MatchedPath>,
     context: Context,
     traceparent: String,
+    /// None: it is not traced.
+    span: Option<Box<RequestSpan>>,
     https: bool,
     /// The path of a deprecated operation: its successor may be named after it.
     deprecated_path: String,
@@ -92,19 +102,24 @@ impl Begun {
         let client = address::client_address(peer, request.headers(), &app.settings.trusted_proxies);
         let base_url = address::base_url(peer, request.headers(), &app.settings);
         let https = address::is_https(peer, request.headers(), &app.settings);
-        let traceparent = headers::traceparent(request.headers());
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let operation = route.as_ref().and_then(|r| router::operation(&method, r.as_str()));
         let deprecated_path = operation.and_then(|o| o.deprecated).map_or_else(String::new, |_| request.uri().path().to_owned());
         let context = Context::new(headers::request_id(request.headers()), client, base_url, operation);
+        let path = route.as_ref().map(MatchedPath::as_str);
+        let (span, traceparent) = if telemetry::is_on() && !path.is_some_and(|path| UNTRACED.contains(&path)) {
+            RequestSpan::begin(&method, path, operation, context.request_id(), request.headers())
+        } else {
+            (None, headers::traceparent(request.headers()))
+        };
         request.extensions_mut().insert(context.clone());
-        Self { at, method, route, context, traceparent, https, deprecated_path }
+        Self { at, method, route, context, traceparent, span, https, deprecated_path }
     }
 }
 
 async fn finish(layer: &FinishLayer, begun: Begun, response: impl Future<Output = Result<Response, Infallible>>) -> Response {
-    let Begun { at, method, route, context, traceparent, https, deprecated_path } = begun;
+    let Begun { at, method, route, context, traceparent, span, https, deprecated_path } = begun;
     let metrics = &layer.app.metrics;
     let _running = metrics.request_began();
     let (error, mut response) = with_error_body(guarded(response).await, &context);
@@ -124,12 +139,18 @@ async fn finish(layer: &FinishLayer, begun: Begun, response: impl Future<Output 
         headers::add_deprecation(response.headers_mut(), context.base_url(), &instead);
     }
 
+    if let Some(span) = span {
+        span.ended(response.status().as_u16(), error.as_ref().map(|e| e.code().spec().word));
+    }
     let elapsed = at.elapsed();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     if let Some(key) = context.key() {
         layer.app.tally.answered(key, response.status().as_u16());
     }
     metrics.request_ended(context.operation(), method.as_str(), route, response.status().as_u16(), elapsed);
+    if let Some(error) = &error {
+        metrics.refused(error.code().spec().word);
+    }
     log(&context, method.as_str(), route, response.status(), error.as_ref(), elapsed.as_secs_f64() * 1000.0, &traceparent);
     response
 }

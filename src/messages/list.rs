@@ -141,7 +141,11 @@ async fn run(app: &App, key: &str, channel: &ChannelId, ask: &Ask, cursor: Micro
         Status::Claimed => &scripts::MESSAGE_LIST_CLAIMED,
     };
     let call = script.on(&slot).arg("key", key).int("cursor", cursor.0).int("before", ask.before.0).int("limit", ask.limit);
-    call.may_send_again(true).run(&app.redis).await
+    let reply = call.may_send_again(true).run(&app.redis).await?;
+    if ask.status == Status::Unclaimed && reply.status() == "page" {
+        app.metrics.work.leases_ended.inc_by(reply.uint(8)?);
+    }
+    Ok(reply)
 }
 
 async fn lift(app: &App, key: &str, channel: &ChannelId, cursor: Micros) -> Result<Reply> {
@@ -149,7 +153,7 @@ async fn lift(app: &App, key: &str, channel: &ChannelId, cursor: Micros) -> Resu
     scripts::MESSAGE_LIFT.on(&slot).arg("key", key).int("cursor", cursor.0).may_send_again(true).run(&app.redis).await
 }
 
-/// Values: ttl µs, rev, mode, highest number, next lease end, entries, records, more, and for claimed ones how far was looked.
+/// Values: ttl µs, rev, mode, highest number, next lease end, entries, records, more, and for claimed ones how far was looked, for unclaimed ones how many leases had ended.
 fn decode(channel: &ChannelId, ask: &Ask, reply: &Reply, gap: bool) -> Result<Read> {
     let (ttl, now) = (reply.uint(0)?, reply.now());
     let found = pairs(reply, 5)?;

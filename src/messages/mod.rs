@@ -20,6 +20,7 @@ use crate::error::{ApiError, Result};
 use crate::ids::{ChannelId, MessageId, Micros};
 use crate::store::Reply;
 use crate::store::reply::text_of;
+use crate::telemetry::Mark;
 
 /// Longest `metadata`, in bytes of the JSON as it was sent.
 pub const MAX_METADATA_BYTES: usize = 16_384;
@@ -114,18 +115,37 @@ pub struct Head {
     pub actor_id: String,
     pub actor_name: String,
     pub label: String,
+    /// The request that posted it, if that was traced.
+    pub post: Option<Box<Mark>>,
 }
 
 impl Head {
-    /// The stored form. The label comes last: it alone is free text.
+    /// The stored form. The label is free text and may hold separators; behind it comes where it was posted, if that was traced. A label
+    /// that ends like such a mark is followed by an empty one, so that nobody can write a mark.
     pub fn pack(&self) -> String {
-        [self.key.as_str(), &self.actor_id, &self.actor_name, &self.label].join(&SEPARATOR.to_string())
+        let mut text = [self.key.as_str(), &self.actor_id, &self.actor_name, &self.label].join(&SEPARATOR.to_string());
+        if let Some(post) = &self.post {
+            text.push(SEPARATOR);
+            text.push_str(&post.to_text());
+        } else if split_mark(&self.label).is_some() {
+            text.push(SEPARATOR);
+        }
+        text
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(4, SEPARATOR).map(str::to_owned);
-        Some(Self { key: parts.next()?, actor_id: parts.next()?, actor_name: parts.next()?, label: parts.next()? })
+        let mut parts = text.splitn(4, SEPARATOR);
+        let (key, actor_id, actor_name, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (label, post) = split_mark(rest).unwrap_or((rest, None));
+        let [key, actor_id, actor_name, label] = [key, actor_id, actor_name, label].map(str::to_owned);
+        Some(Self { key, actor_id, actor_name, label, post: post.map(Box::new) })
     }
+}
+
+/// A label and the mark behind it, which may be empty; None: there is none.
+fn split_mark(text: &str) -> Option<(&str, Option<Mark>)> {
+    let (label, last) = text.rsplit_once(SEPARATOR)?;
+    if last.is_empty() { Some((label, None)) } else { Mark::parse(last).map(|mark| (label, Some(mark))) }
 }
 
 impl Stored {
@@ -255,4 +275,25 @@ pub fn pairs(reply: &Reply, i: usize) -> Result<Vec<(Stored, Option<ClaimRecord>
             Ok((stored, record))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARK: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn a_head_is_the_same_after_it_was_stored_whatever_its_label_looks_like() {
+        let labels =
+            ["", "a person", "a\u{1f}b", "\u{1f}", "a\u{1f}\u{1f}", MARK, &format!("\u{1f}{MARK}"), &format!("a\u{1f}{MARK}\u{1f}")];
+        for label in labels {
+            for post in [None, Mark::parse(MARK).map(Box::new)] {
+                let head = Head { key: "bck_a".into(), actor_id: "act_a".into(), actor_name: "one".into(), label: label.into(), post };
+                let read = Head::parse(&head.pack()).expect("a head");
+                assert_eq!((&read.label, &read.post, &read.actor_name), (&head.label, &head.post, &head.actor_name), "{label:?}");
+            }
+        }
+        assert_eq!(Head::parse("k\u{1f}a\u{1f}n\u{1f}me").map(|h| (h.label, h.post)), Some(("me".into(), None)), "as it was stored before");
+    }
 }

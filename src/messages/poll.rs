@@ -38,7 +38,7 @@ pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wai
     let first = Box::pin(read(app, caller.key.as_str(), channel, &ask)).await?;
     let Some(until) = wait.until.filter(|_| first.page.data.is_empty() && !first.page.gap) else { return Ok(first.page) };
     let Some(_place) = app.waiting.enter(&caller.key) else { return Ok(first.page) };
-    let _counted = app.metrics.wait_began();
+    let _counted = app.metrics.waits.began();
     let began = Instant::now();
     let page = Box::pin(hold(app, caller, channel, ask, first, until)).await;
     let end = match &page {
@@ -46,7 +46,7 @@ pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wai
         Ok(_) => "messages",
         Err(_) => "error",
     };
-    app.metrics.wait_ended("list", end, began.elapsed());
+    app.metrics.waits.ended("list", end, began.elapsed());
     let page = page?;
     Box::pin(caller.still_admitted(app)).await?;
     Ok(page)

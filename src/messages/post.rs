@@ -16,6 +16,7 @@ use crate::http::{Answer, Body, Caller, Fields, Once, Params};
 use crate::ids::ChannelId;
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
+use crate::telemetry;
 use crate::webhooks;
 
 /// How often metadata is checked again because the schema has changed meanwhile.
@@ -116,10 +117,11 @@ impl PostMessage {
         let label = self.actor_label.clone().unwrap_or_default();
         let named = self.actor.as_deref().is_some_and(|a| !a.is_empty());
         if !named && !label.is_empty() {
-            return Ok(Head { key: caller.key.as_str().to_owned(), label, ..Head::default() });
+            return Ok(Head { key: caller.key.as_str().to_owned(), label, post: telemetry::mark(), ..Head::default() });
         }
         let actor = actors::resolve(app, caller, self.actor.as_deref(), Unknown::Refuse).await?;
-        Ok(Head { key: caller.key.as_str().to_owned(), actor_id: actor.id.as_str().to_owned(), actor_name: actor.name, label })
+        let actor_id = actor.id.as_str().to_owned();
+        Ok(Head { key: caller.key.as_str().to_owned(), actor_id, actor_name: actor.name, label, post: telemetry::mark() })
     }
 }
 
@@ -187,6 +189,7 @@ pub async fn post(
             let stored = Stored { micros, head, content: message.content, metadata, mentions };
             let replayed = reply.status() == "replayed";
             if !replayed {
+                app.metrics.work.posted.inc();
                 app.tally.posted(&caller.key, stored.content.len() + stored.metadata.len() + ENTRY_BYTES);
             }
             return Ok((stored.view(channel, None, reply.uint(1)?, micros)?, replayed));

@@ -27,7 +27,7 @@ pub async fn receipt(app: &App, caller: &Caller, id: &MessageId, until: Until, w
     let first = Box::pin(read(app, &scripts::MESSAGE_RECEIPT, caller.key.as_str(), id)).await?;
     let Some(deadline) = wait.until.filter(|_| !first.receipt.has_come(until)) else { return Ok(first.receipt) };
     let Some(_place) = app.waiting.enter(&caller.key) else { return Ok(first.receipt) };
-    let _counted = app.metrics.wait_began();
+    let _counted = app.metrics.waits.began();
     let began = Instant::now();
     let receipt = Box::pin(hold(app, caller, id, until, first, deadline)).await;
     let end = match &receipt {
@@ -35,7 +35,7 @@ pub async fn receipt(app: &App, caller: &Caller, id: &MessageId, until: Until, w
         Ok(_) => "empty",
         Err(_) => "error",
     };
-    app.metrics.wait_ended("receipt", end, began.elapsed());
+    app.metrics.waits.ended("receipt", end, began.elapsed());
     let receipt = receipt?;
     Box::pin(caller.still_admitted(app)).await?;
     Ok(receipt)

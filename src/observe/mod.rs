@@ -1,14 +1,23 @@
 //! What this replica counts. What Redis knows (depth, pending work) is not counted here: every replica would report the same thing.
 
+pub mod register;
+mod waits;
+mod work;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use self::register::Register;
+use self::waits::Waits;
+use self::work::Work;
 use crate::operation::Operation;
+use crate::store::measure::RedisMetrics;
 use crate::webhooks::metrics::WebhookMetrics;
 
 /// An operation's id and a status.
@@ -25,14 +34,49 @@ pub struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     running: IntGauge,
-    waits: HistogramVec,
-    waiters: IntGauge,
+    errors: IntCounterVec,
     claims_given_back: IntCounter,
     outbox_writes: IntCounter,
-    redis_up: Gauge,
-    hub: GaugeVec,
+    pub redis: RedisMetrics,
+    /// Requests that are held.
+    pub waits: Waits,
+    /// Messages on their way.
+    pub work: Work,
+    pub caches: Caches,
     /// Those of webhooks; only a worker counts most of them.
     pub webhooks: WebhookMetrics,
+}
+
+/// Whether what a request needs was known here.
+pub struct Caches {
+    /// What keys may do.
+    pub keys: CacheCounts,
+    /// What names of channels stand for.
+    pub names: CacheCounts,
+    /// Actors by name, id and alias.
+    pub actors: CacheCounts,
+}
+
+/// Lookups in one cache.
+pub struct CacheCounts {
+    hits: IntCounter,
+    misses: IntCounter,
+}
+
+impl CacheCounts {
+    fn new(lookups: &IntCounterVec, cache: &str) -> Self {
+        Self { hits: lookups.with_label_values(&[cache, "hit"]), misses: lookups.with_label_values(&[cache, "miss"]) }
+    }
+
+    /// Counts a lookup, and gives its result on.
+    pub fn counted<T>(&self, found: Option<T>) -> Option<T> {
+        if found.is_some() {
+            self.hits.inc();
+        } else {
+            self.misses.inc();
+        }
+        found
+    }
 }
 
 /// Counts one thing up now and down when dropped.
@@ -48,58 +92,54 @@ impl Metrics {
     /// # Errors
     /// When two metrics have the same name: a mistake of ours that every start meets.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let latency = vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
-        let seconds = vec![0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0];
         let registry = Registry::new();
-        let metrics = Self {
-            webhooks: WebhookMetrics::new(&registry)?,
-            registry,
+        let register = Register(&registry);
+        let latency = vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+        let lookups = register.keep(IntCounterVec::new(
+            Opts::new("backchannel_cache_lookups_total", "Lookups in what this replica remembers for a second, by cache and result."),
+            &["cache", "result"],
+        )?)?;
+        let build = register.keep(IntGaugeVec::new(
+            Opts::new("backchannel_build_info", "Always 1; the label says which release this process is."),
+            &["version"],
+        )?)?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Self {
             by_operation: RwLock::new(HashMap::new()),
-            requests: IntCounterVec::new(
+            requests: register.keep(IntCounterVec::new(
                 Opts::new("backchannel_requests_total", "HTTP requests answered, by method, path template and status."),
                 &["method", "path", "status"],
-            )?,
-            durations: HistogramVec::new(
+            )?)?,
+            durations: register.keep(HistogramVec::new(
                 HistogramOpts::new(
                     "backchannel_request_duration_seconds",
                     "Time from the request's headers to its response; requests that waited on purpose included.",
                 )
                 .buckets(latency),
                 &["method", "path"],
+            )?)?,
+            running: register.gauge("backchannel_requests_running", "Requests being answered now, waiters included.")?,
+            errors: register.counters(
+                "backchannel_request_errors_total",
+                "Requests answered with an error, by its code; docs/errors.md says what each means.",
+                "code",
             )?,
-            running: IntGauge::new("backchannel_requests_running", "Requests being answered now, waiters included.")?,
-            waits: HistogramVec::new(
-                HistogramOpts::new("backchannel_wait_seconds", "How long long-polls were held, by kind and by how they ended.")
-                    .buckets(seconds),
-                &["kind", "end"],
-            )?,
-            waiters: IntGauge::new("backchannel_waiters", "Long-polls held open now.")?,
-            claims_given_back: IntCounter::new(
-                "backchannel_claims_given_back_total",
-                "Claims undone because the client had hung up before it was answered.",
-            )?,
-            outbox_writes: IntCounter::new(
-                "backchannel_outbox_writes_total",
-                "Requests answered by this replica that left something to push to webhooks.",
-            )?,
-            redis_up: Gauge::new("backchannel_redis_up", "1 if Redis answered the last question, else 0.")?,
-            hub: GaugeVec::new(
-                Opts::new("backchannel_hub", "Wake-up hub: topics subscribed, wake-ups received, messages missed, re-subscriptions."),
-                &["what"],
-            )?,
-        };
-        let registry = &metrics.registry;
-        registry.register(Box::new(metrics.requests.clone()))?;
-        registry.register(Box::new(metrics.durations.clone()))?;
-        registry.register(Box::new(metrics.running.clone()))?;
-        registry.register(Box::new(metrics.waits.clone()))?;
-        registry.register(Box::new(metrics.waiters.clone()))?;
-        registry.register(Box::new(metrics.claims_given_back.clone()))?;
-        registry.register(Box::new(metrics.outbox_writes.clone()))?;
-        registry.register(Box::new(metrics.redis_up.clone()))?;
-        registry.register(Box::new(metrics.hub.clone()))?;
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(metrics)
+            claims_given_back: register
+                .counter("backchannel_claims_given_back_total", "Claims undone because the client had hung up before it was answered.")?,
+            outbox_writes: register
+                .counter("backchannel_outbox_writes_total", "Requests answered by this replica that left something to push to webhooks.")?,
+            redis: RedisMetrics::new(&registry)?,
+            waits: Waits::new(&register)?,
+            work: Work::new(&register)?,
+            caches: Caches {
+                keys: CacheCounts::new(&lookups, "keys"),
+                names: CacheCounts::new(&lookups, "names"),
+                actors: CacheCounts::new(&lookups, "actors"),
+            },
+            webhooks: WebhookMetrics::new(&registry)?,
+            registry,
+        })
     }
 
     pub fn request_began(&self) -> Counted {
@@ -131,18 +171,9 @@ impl Metrics {
         }
     }
 
-    pub fn wait_began(&self) -> Counted {
-        self.waiters.inc();
-        Counted(self.waiters.clone())
-    }
-
-    /// Long-polls held open now.
-    pub fn waiters(&self) -> i64 {
-        self.waiters.get()
-    }
-
-    pub fn wait_ended(&self, kind: &str, end: &str, took: Duration) {
-        self.waits.with_label_values(&[kind, end]).observe(took.as_secs_f64());
+    /// A request was answered with this error.
+    pub fn refused(&self, code: &'static str) {
+        self.errors.with_label_values(&[code]).inc();
     }
 
     pub fn claim_given_back(&self) {
@@ -151,14 +182,6 @@ impl Metrics {
 
     pub fn outbox_written(&self) {
         self.outbox_writes.inc();
-    }
-
-    pub fn redis_is_up(&self, up: bool) {
-        self.redis_up.set(if up { 1.0 } else { 0.0 });
-    }
-
-    pub fn hub(&self, what: &str, value: f64) {
-        self.hub.with_label_values(&[what]).set(value);
     }
 
     /// The page that Prometheus reads.

@@ -60,7 +60,7 @@ pub async fn handle(State(app): State<App>, params: Params, query: Query) -> Res
         return nothing(&ask, roster);
     }
     let Some(_place) = app.waiting.enter_without_key() else { return nothing(&ask, roster) };
-    let _counted = app.metrics.wait_began();
+    let _counted = app.metrics.waits.began();
     let began = Instant::now();
     let held = Box::pin(hold(&app, &ask, began + app.settings.room_poll_timeout)).await;
     let end = match &held {
@@ -68,7 +68,7 @@ pub async fn handle(State(app): State<App>, params: Params, query: Query) -> Res
         Ok(Found::Nothing { .. }) => "empty",
         Err(_) => "error",
     };
-    app.metrics.wait_ended("room", end, began.elapsed());
+    app.metrics.waits.ended("room", end, began.elapsed());
     match held? {
         Found::Page(page) => answer(&page),
         Found::Nothing { roster, .. } => nothing(&ask, roster),

@@ -3,6 +3,17 @@
 use std::fmt::Write as _;
 
 use super::{Row, TABLE};
+use crate::telemetry::environment::SUPPORTED;
+
+const TRACING: &str = "
+## Tracing
+
+The standard variables of OpenTelemetry, without a prefix and without flags. Tracing is off while no endpoint is named. Any other `OTEL_*`, and a value that cannot be used, is
+a warning at the start. What is traced: docs/operations.md, \"Traces\".
+
+| variable | default | what it does |
+| --- | --- | --- |
+";
 
 const INTRODUCTION: &str = "\
 # Settings
@@ -26,14 +37,22 @@ pub fn settings_md() -> String {
         }
         let _ = writeln!(page, "| `{}` | {} | {} | {} |", row.name, default(row), cell(&row.allowed()), cell(row.help));
     }
+    page += TRACING;
+    for (name, default, help) in SUPPORTED {
+        let _ = writeln!(page, "| `{name}` | {} | {} |", value(default), cell(help));
+    }
     page
 }
 
+/// A default as it is shown.
+fn value(text: &str) -> String {
+    if text.is_empty() { "unset".to_owned() } else { format!("`{text}`") }
+}
+
 fn default(row: &Row) -> String {
-    let text = |text: &str| if text.is_empty() { "unset".to_owned() } else { format!("`{text}`") };
     match row.dev_default {
-        Some(dev) => format!("{}, `dev`: {}", text(row.default), text(dev)),
-        None => text(row.default),
+        Some(dev) => format!("{}, `dev`: {}", value(row.default), value(dev)),
+        None => value(row.default),
     }
 }
 

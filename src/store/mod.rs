@@ -2,9 +2,11 @@
 
 pub mod capacity;
 pub mod clock;
+mod command;
 mod connect;
 pub mod jobs;
 pub mod keyspace;
+pub mod measure;
 pub mod pubsub;
 pub mod reach;
 pub mod redis;

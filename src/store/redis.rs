@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::RedisClock;
 use super::connect::{CONNECT_TIMEOUT, Connection, Connector, proves_non_execution};
+use super::measure::RedisMetrics;
 use super::target::RedisTarget;
 use crate::error::{ApiError, Code};
 
@@ -35,6 +36,7 @@ struct Inner {
     in_flight: AtomicUsize,
     timeout: Duration,
     clock: RedisClock,
+    metrics: RedisMetrics,
     closed: CancellationToken,
 }
 
@@ -52,6 +54,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A word for metrics and traces.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::NotExecuted(Code::StorageFull, _) => "full",
+            Self::NotExecuted(Code::Overloaded, _) => "overloaded",
+            Self::NotExecuted(..) => "unavailable",
+            Self::Unknown(_) => "unknown",
+            Self::NoScript => "no_script",
+            Self::Fault(_) => "fault",
+        }
+    }
+
     /// What the caller is told. An unknown outcome of something that the client may simply repeat is plain unavailability.
     pub fn into_api_error(self, client_may_repeat: bool) -> ApiError {
         match self {
@@ -78,13 +92,13 @@ impl Redis {
     ///
     /// # Errors
     /// When the target cannot be turned into client settings.
-    pub fn start(target: &RedisTarget, connections: usize, command_timeout: Duration) -> anyhow::Result<Self> {
+    pub fn start(target: &RedisTarget, connections: usize, command_timeout: Duration, metrics: RedisMetrics) -> anyhow::Result<Self> {
         let closed = CancellationToken::new();
         let connector = Arc::new(Connector::new(target, command_timeout)?);
         let lanes = (0..connections.max(1))
             .map(|_| {
                 let lane = Arc::new(Lane { current: ArcSwapOption::empty(), broken: Notify::new(), timeouts: AtomicUsize::new(0) });
-                tokio::spawn(closed.clone().run_until_cancelled_owned(keep_connected(lane.clone(), connector.clone())));
+                tokio::spawn(closed.clone().run_until_cancelled_owned(keep_connected(lane.clone(), connector.clone(), metrics.clone())));
                 lane
             })
             .collect();
@@ -94,6 +108,7 @@ impl Redis {
             in_flight: AtomicUsize::new(0),
             timeout: command_timeout,
             clock: RedisClock::default(),
+            metrics,
             closed,
         })))
     }
@@ -116,15 +131,21 @@ impl Redis {
         }
     }
 
+    /// Commands that wait for an answer now.
+    pub fn running(&self) -> usize {
+        self.0.in_flight.load(Relaxed)
+    }
+
     /// Sends one command once.
     pub async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
-        let _held = self.enter()?;
-        let (lane, connection) = self.connection().await?;
+        let _held = self.enter().inspect_err(|failure| self.0.metrics.failed(failure))?;
+        let (lane, connection) = self.connection().await.inspect_err(|failure| self.0.metrics.failed(failure))?;
         let answer = match timeout(self.0.timeout, Connection::clone(&connection).send(command)).await {
             Ok(answer) => answer,
             Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
         };
-        answer.inspect(|_| lane.timeouts.store(0, Relaxed)).map_err(|e| lane.judge(&connection, &e))
+        let judged = answer.inspect(|_| lane.timeouts.store(0, Relaxed)).map_err(|e| lane.judge(&connection, &e));
+        judged.inspect_err(|failure| self.0.metrics.failed(failure))
     }
 
     /// Whether Redis answers, and how long that took.
@@ -275,14 +296,17 @@ fn judge_script_error(text: String) -> Failure {
 }
 
 /// Connects a lane, waits until it breaks, connects it again; for ever.
-async fn keep_connected(lane: Arc<Lane>, connector: Arc<Connector>) {
+async fn keep_connected(lane: Arc<Lane>, connector: Arc<Connector>, metrics: RedisMetrics) {
     let mut pause = RECONNECT_FIRST;
     loop {
         match timeout(CONNECT_TIMEOUT * 2, connector.connect()).await {
             Ok(Ok(connection)) => {
                 pause = RECONNECT_FIRST;
                 lane.current.store(Some(Arc::new(connection)));
+                metrics.connections.inc();
                 lane.broken.notified().await;
+                metrics.connections.dec();
+                metrics.reconnects.inc();
                 tracing::warn!("a Redis connection broke; connecting again");
             }
             Ok(Err(e)) => tracing::warn!(cause = %e, "Redis cannot be reached"),

@@ -7,13 +7,16 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use deadpool_redis::redis::Cmd;
+use prometheus::Histogram;
 
+use super::command::{Keys, command};
 use super::keyspace::{KeyDef, Slot, table};
+use super::measure;
 use super::redis::{Failure, Redis};
 use super::reply::Reply;
 use super::scripts::LIB;
 use crate::error::{ApiError, Code};
+use crate::telemetry::{self, ScriptSpan};
 
 /// The line that reads the clock: Redis' own, once. Script tests put a time of theirs in its place.
 pub const CLOCK: &str = "local now; do local t = redis.call('TIME'); now = t[1] * 1000000 + t[2] end";
@@ -46,6 +49,8 @@ pub struct Parsed {
     sha: String,
     /// For each line of `text`: the file and line it came from.
     lines: Vec<(String, usize)>,
+    /// How long its calls take.
+    duration: Histogram,
 }
 
 impl Script {
@@ -107,6 +112,10 @@ impl Parsed {
         &self.refusals
     }
 
+    pub fn duration(&self) -> &Histogram {
+        &self.duration
+    }
+
     fn read(name: &str, source: &str) -> Result<Self, String> {
         let (header, _) = source.strip_prefix("--[[").and_then(|s| s.split_once("]]")).ok_or("no header")?;
         let mut slot = None;
@@ -147,7 +156,8 @@ impl Parsed {
         let mut included = Vec::new();
         expand(name, source, &mut text, &mut lines, &mut included)?;
         let sha = deadpool_redis::redis::Script::new(&text).get_hash().to_owned();
-        Ok(Self { keys, args, rest, may_omit_once: is_once && !rest, oks, refusals, text, sha, lines })
+        let duration = measure::duration_of(name).map_err(|e| e.to_string())?;
+        Ok(Self { keys, args, rest, may_omit_once: is_once && !rest, oks, refusals, text, sha, lines, duration })
     }
 
     /// Puts `lua/file:line` in the place of Redis' own line numbers.
@@ -287,6 +297,7 @@ impl<'a> Call<'a> {
     pub async fn run(self, redis: &Redis) -> Result<Reply, ApiError> {
         let parsed = self.script.parsed()?;
         let (keys, args) = (self.keys(parsed)?, self.args(parsed)?);
+        let span = if telemetry::is_on() { ScriptSpan::begin(self.script.name) } else { None };
         let began = Instant::now();
         let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
         let mut answer = redis.send(&by_hash).await;
@@ -298,6 +309,10 @@ impl<'a> Call<'a> {
         let in_time = began.elapsed() < redis.timeout() / 4;
         if self.may_send_again && in_time && matches!(answer, Err(Failure::Unknown(_))) {
             answer = redis.send(&command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+        }
+        parsed.duration.observe(began.elapsed().as_secs_f64());
+        if let (Some(span), Err(failure)) = (&span, &answer) {
+            span.failed(failure.class());
         }
         match answer {
             Ok(value) => self.decode(parsed, redis, value),
@@ -333,7 +348,7 @@ impl<'a> Call<'a> {
         Err(error)
     }
 
-    /// The full names of the keys, one after the other in one text, with where each ends.
+    /// The full names of the keys.
     fn keys(&self, parsed: &Parsed) -> Result<Keys, ApiError> {
         let wrong = |name: &str| ApiError::internal(format!("lua/{}.lua: key {name} cannot be named", self.script.name));
         if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().any(|k| k.name == *n)) {
@@ -369,28 +384,4 @@ impl<'a> Call<'a> {
             })
             .collect()
     }
-}
-
-/// The names of a call's keys.
-struct Keys {
-    text: String,
-    ends: Vec<usize>,
-}
-
-fn command(name: &str, script: &str, keys: &Keys, args: &[&[u8]], rest: &[Cow<'_, [u8]>]) -> Cmd {
-    let given: usize = args.iter().map(|a| a.len()).chain(rest.iter().map(|r| r.len())).sum();
-    let mut command = Cmd::with_capacity(3 + keys.ends.len() + args.len() + rest.len(), script.len() + keys.text.len() + given + 16);
-    command.arg(name).arg(script).arg(keys.ends.len());
-    let mut begin = 0;
-    for &end in &keys.ends {
-        command.arg(&keys.text[begin..end]);
-        begin = end;
-    }
-    for arg in args {
-        command.arg(*arg);
-    }
-    for arg in rest {
-        command.arg(arg.as_ref());
-    }
-    command
 }

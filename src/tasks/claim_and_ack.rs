@@ -12,6 +12,7 @@ use crate::http::{Answer, Body, Caller, Once};
 use crate::ids::{LeaseToken, MessageId};
 use crate::operation::{Auth, Deprecated, Operation, Scope};
 use crate::store::scripts;
+use crate::telemetry;
 
 pub static TASK_CLAIM_AND_ACK: Operation = Operation {
     id: "taskClaimAndAck",
@@ -75,11 +76,16 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
         .await
         .map_err(of_message)?;
     let replayed = reply.status() == "replayed";
+    let claimed = Claimed::read(&id, &reply)?;
     if reply.status() == "claimed_and_acked" {
+        telemetry::link(claimed.stored.head.post.as_deref());
         app.tally.claimed(&caller.key, id.channel(), 1);
         app.tally.acked(&caller.key, id.channel());
+        app.metrics.work.claimed(id.micros(), &claimed.record);
+        app.metrics.work.acknowledged.inc();
+        app.metrics.work.leases_ended.inc_by(reply.uint(3)?);
     }
     let status = if replayed { "claimed_and_acked" } else { reply.status() }.to_owned();
-    let message = Claimed::read(&id, &reply)?.view(&reply)?;
+    let message = claimed.view(&reply)?;
     Ok(Answer::ok(&ClaimStatus { status, message })?.once(&once, replayed))
 }

@@ -62,6 +62,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params) -> R
     send_of_channel(&app, &channel, app.tally.channels.take(&channel)).await.map_err(of_a_read)?;
     let slot = app.keys.channel(&channel);
     let reply = scripts::USAGE_CHANNEL_METRICS.on(&slot).arg("key", caller.key.as_str()).may_send_again(true).run(&app.redis).await?;
+    app.metrics.work.leases_ended.inc_by(reply.uint(9)?);
     let oldest = Some(reply.micros(4)?).filter(|n| n.0 > 0);
     // A number may lie ahead of the time by up to a minute, after a failover.
     let age = |n: crate::ids::Micros| reply.now().0.saturating_sub(n.0) as f64 / 1e6;

@@ -18,6 +18,7 @@ use crate::error::{ApiError, Result};
 use crate::ids::Micros;
 use crate::store::jobs::Entry;
 use crate::store::scripts;
+use crate::telemetry::TrySpan;
 
 /// A delivery that finds no place at its host for so long, beyond all its waits, is given up.
 const PUT_OFF_LIMIT: Duration = Duration::from_secs(86_400);
@@ -92,6 +93,7 @@ impl Courier {
             attempt: job.attempt,
             timestamp: ready.now.0 / 1_000_000,
             body: ready.body.clone(),
+            span: TrySpan::begin(&job.delivery, job.event.word(), job.attempt, &ready.url, ready.post.as_deref()),
         };
         let outcome = self.pusher.push(push).await;
         drop(slot);

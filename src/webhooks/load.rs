@@ -14,6 +14,7 @@ use crate::error::{ApiError, Code, Result};
 use crate::ids::{ActorId, ChannelId, KeyId, Micros};
 use crate::messages::{MessageView, SEPARATOR, Stored};
 use crate::store::scripts;
+use crate::telemetry::Mark;
 
 /// A try that can be made.
 pub struct Ready {
@@ -24,6 +25,8 @@ pub struct Ready {
     /// Whose webhook it is.
     pub owner: KeyId,
     pub body: String,
+    /// Where the message was posted, if that was traced.
+    pub post: Option<Box<Mark>>,
     /// Redis' time.
     pub now: Micros,
 }
@@ -67,7 +70,7 @@ async fn of_channel(app: &App, job: &Job, id: &ChannelId) -> Result<Loaded> {
         (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }),
         _ => return Err(ApiError::internal("a delivery to a channel's webhook is not one of ours")),
     };
-    ready(&found.url, found.url.clone(), found.secret, owner, body, found.now)
+    ready(&found.url, found.url.clone(), found.secret, owner, body, found.post, found.now)
 }
 
 async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
@@ -80,8 +83,8 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
     let broken = || ApiError::internal("an actor's webhook is broken");
     let owner = actors::Record::parse(&record, "").and_then(|record| KeyId::parse(record.owner())).ok_or_else(broken)?;
     let hook = ActorHook::parse(&stored).ok_or_else(broken)?;
-    let body = match (&job.channel, job.event) {
-        (None, Event::Test) => json!({ "event": job.event.word(), "actor_id": id.as_str() }),
+    let (body, post) = match (&job.channel, job.event) {
+        (None, Event::Test) => (json!({ "event": job.event.word(), "actor_id": id.as_str() }), None),
         (Some(channel), Event::Mention) => {
             let found = match read(app, job, channel, owner.as_str()).await? {
                 Ok(found) => found,
@@ -90,17 +93,25 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
             if !may_push(app, job, channel, id).await? {
                 return Ok(Loaded::Nothing("muted"));
             }
-            json!({ "event": job.event.word(), "message": found.message, "mentioned_actor_id": id.as_str() })
+            (json!({ "event": job.event.word(), "message": found.message, "mentioned_actor_id": id.as_str() }), found.post)
         }
         _ => return Err(ApiError::internal("a delivery to an actor's webhook is not one of ours")),
     };
     let url = hook.url;
-    ready(&url, stored, hook.secret, owner, body, reply.now())
+    ready(&url, stored, hook.secret, owner, body, post, reply.now())
 }
 
-fn ready(url: &str, stored: String, secret: String, owner: KeyId, body: serde_json::Value, now: Micros) -> Result<Loaded> {
+fn ready(
+    url: &str,
+    stored: String,
+    secret: String,
+    owner: KeyId,
+    body: serde_json::Value,
+    post: Option<Box<Mark>>,
+    now: Micros,
+) -> Result<Loaded> {
     let url = Url::parse(url).map_err(|_| ApiError::internal("a webhook's URL is not one"))?;
-    Ok(Loaded::Ready(Box::new(Ready { url, stored, secret, owner, body: body.to_string(), now })))
+    Ok(Loaded::Ready(Box::new(Ready { url, stored, secret, owner, body: body.to_string(), post, now })))
 }
 
 /// One mention a minute for each actor and channel. A later try of what was let through needs no leave.
@@ -125,6 +136,8 @@ struct Found {
     secret: String,
     owner: String,
     message: Option<MessageView>,
+    /// See [`Ready::post`].
+    post: Option<Box<Mark>>,
     now: Micros,
 }
 
@@ -142,15 +155,17 @@ async fn read(app: &App, job: &Job, channel: &ChannelId, reader: &str) -> Result
         "stranger" => return Ok(Err("not_a_member")),
         _ => {}
     }
+    let mut post = None;
     let message = match job.number {
         None => None,
         Some(_) => {
             let entry = Value::Array(reply.list(4)?.to_vec());
-            let stored = Stored::parse(&entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
+            let mut stored = Stored::parse(&entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
+            post = stored.head.post.take();
             let record = reply.text(5)?;
             let record = ClaimRecord::parse(&record);
             Some(stored.view(channel, record.as_ref(), reply.uint(3)?, reply.now())?)
         }
     };
-    Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, message, now: reply.now() }))
+    Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, message, post, now: reply.now() }))
 }

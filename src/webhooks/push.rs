@@ -13,6 +13,7 @@ use url::Url;
 
 use super::guard::{Guard, Refused};
 use super::sign;
+use crate::telemetry::TrySpan;
 
 /// Of an answer's body so much is read, so that the connection can be used again; what it says is of no interest.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
@@ -30,6 +31,8 @@ pub struct Push<'a> {
     /// Seconds since 1970, by Redis' clock.
     pub timestamp: u64,
     pub body: String,
+    /// None: it is not traced.
+    pub span: Option<Box<TrySpan>>,
 }
 
 /// How a try ended.
@@ -83,16 +86,21 @@ impl Pusher {
     }
 
     /// One try.
-    pub async fn push(&self, push: Push<'_>) -> Outcome {
+    pub async fn push(&self, mut push: Push<'_>) -> Outcome {
         let began = Instant::now();
-        let (status, error, retry_after) = match self.send(push).await {
+        let span = push.span.take();
+        let traceparent = span.as_ref().map_or_else(|| traceparent(push.delivery), |span| span.traceparent().to_owned());
+        let (status, error, retry_after) = match self.send(push, traceparent).await {
             Ok(response) => judge(response).await,
             Err(word) => (0, word, None),
         };
+        if let Some(span) = span {
+            span.ended(status, error);
+        }
         Outcome { status, error, retry_after, took: began.elapsed() }
     }
 
-    async fn send(&self, push: Push<'_>) -> Result<Response, &'static str> {
+    async fn send(&self, push: Push<'_>, traceparent: String) -> Result<Response, &'static str> {
         self.guard.check(push.url).map_err(|_| "refused_address")?;
         let mut request = self
             .client
@@ -100,7 +108,7 @@ impl Pusher {
             .header(CONTENT_TYPE, "application/json")
             .header("X-Backchannel-Event", push.event)
             .header("X-Backchannel-Attempt", push.attempt)
-            .header("traceparent", traceparent(push.delivery))
+            .header("traceparent", traceparent)
             .header("webhook-id", push.delivery)
             .header("webhook-timestamp", push.timestamp);
         if !push.secret.is_empty() {

@@ -49,8 +49,16 @@ fn pusher(networks: &[&str], answers: Vec<SocketAddr>) -> Pusher {
 
 async fn push(pusher: &Pusher, url: &str) -> Outcome {
     let url = Url::parse(url).expect("a URL");
-    let push =
-        Push { url: &url, secret: "s", delivery: "dlv_1", event: "webhook.test", attempt: 1, timestamp: 1_760_000_000, body: "{}".into() };
+    let push = Push {
+        url: &url,
+        secret: "s",
+        delivery: "dlv_1",
+        event: "webhook.test",
+        attempt: 1,
+        timestamp: 1_760_000_000,
+        body: "{}".into(),
+        span: None,
+    };
     pusher.push(push).await
 }
 

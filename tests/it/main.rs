@@ -7,6 +7,7 @@
 //! - `contract/`: documents equal code.
 //! - `load/`: the k6 scenarios of `loadtest/k6`, and whether they notice what is broken.
 //! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
+//! - `telemetry/`: traces, with a collector on loopback; the page of metrics as a set; lines of the log.
 //! - `webhooks/`: what workers push, with receivers on loopback.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
@@ -36,4 +37,5 @@ mod history;
 mod load;
 mod lua;
 mod rooms;
+mod telemetry;
 mod webhooks;

@@ -24,6 +24,17 @@
     - {protocol: TCP, port: {{ . }}}
     {{- end }}
 {{- end }}
+{{- if .Values.otel.endpoint }}
+{{- if not .Values.networkPolicy.otelTo }}
+{{- fail "networkPolicy.otelTo must say where otel.endpoint is, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: observability}}}]; or set networkPolicy.enabled to false" }}
+{{- end }}
+- to:
+    {{- toYaml .Values.networkPolicy.otelTo | nindent 4 }}
+  ports:
+    {{- range .Values.networkPolicy.otelPorts }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
 {{- with .Values.networkPolicy.extraEgress }}
 {{ toYaml . }}
 {{- end }}

@@ -52,6 +52,23 @@ spec:
           valueFrom:
             secretKeyRef: {name: {{ include "backchannel.adminSecret" .root }}, key: {{ .root.Values.adminToken.key }}}
         {{- end }}
+        {{- with .root.Values.otel }}
+        {{- if .endpoint }}
+        - name: OTEL_EXPORTER_OTLP_ENDPOINT
+          value: {{ .endpoint | quote }}
+        - name: OTEL_SERVICE_NAME
+          value: {{ include "backchannel.fullname" $.root }}-{{ $.name }}
+        - name: OTEL_TRACES_SAMPLER
+          value: {{ .sampler }}
+        - name: OTEL_TRACES_SAMPLER_ARG
+          value: {{ .ratio | quote }}
+        {{- if .headersSecret }}
+        - name: OTEL_EXPORTER_OTLP_HEADERS
+          valueFrom:
+            secretKeyRef: {name: {{ .headersSecret }}, key: {{ .headersKey }}}
+        {{- end }}
+        {{- end }}
+        {{- end }}
         {{- with .root.Values.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}

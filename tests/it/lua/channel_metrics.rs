@@ -59,22 +59,30 @@ fn each_lease_that_ends_is_counted_once_whoever_notices_it() {
         };
         let ended = || b.run::<Option<u64>>(&["HGET", &b.key("meta"), "leases_ended"]).unwrap_or(0);
         lapse(by_id);
-        b.ask("claims/claim").with("n", by_id).with("actor", OTHER_ACTOR).with("secret", "s2").run().ok("claimed");
+        let claim = || b.ask("claims/claim").with("n", by_id).with("actor", OTHER_ACTOR).with("secret", "s2").run().ok("claimed");
+        assert_eq!((claim().int(3), claim().int(3)), (1, 0), "the replica that notices it counts it, and no repeat does");
         assert_eq!(ended(), 1);
         lapse(by_next);
-        b.ask("claims/next").with("lease_ms", 60_000).with("secret", "s3").run().ok("claimed");
+        let next = |secret: &str| b.ask("claims/next").with("lease_ms", 60_000).with("secret", secret).run();
+        assert_eq!(next("s3").ok("claimed").int(3), 1);
         assert_eq!(ended(), 2);
         lapse(by_list);
-        b.ask("messages/list_unclaimed").run().ok("page");
-        b.ask("messages/list_unclaimed").run().ok("page").wrote_nothing();
+        assert_eq!(b.ask("messages/list_unclaimed").run().ok("page").int(8), 1);
+        assert_eq!(b.ask("messages/list_unclaimed").run().ok("page").wrote_nothing().int(8), 0);
         assert_eq!(ended(), 3);
         lapse(done_at_once);
-        b.ask("claims/claim_and_ack").with("n", done_at_once).with("secret", "s4").run().ok("claimed_and_acked");
+        let at_once = || b.ask("claims/claim_and_ack").with("n", done_at_once).with("secret", "s4").run().ok("claimed_and_acked");
+        assert_eq!((at_once().int(3), at_once().int(3)), (1, 0));
         assert_eq!((ended(), counts(b)[8]), (4, 4));
         // One that was acked or released in time has not ended so.
         b.claim(by_list, 1000);
         b.ask("claims/release").with("n", by_list).run().ok("released");
         b.pass(5 * SECOND);
         assert_eq!(counts(b)[8], 4);
+        // Found by this call itself, and by one that takes nothing.
+        lapse(by_list);
+        assert_eq!(b.ask(METRICS).run().ok("metrics").ints(8..10), [5, 1]);
+        b.claim(by_list, 0);
+        assert_eq!(next("s7").ok("empty").int(1), 0);
     });
 }

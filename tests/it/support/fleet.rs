@@ -305,7 +305,7 @@ async fn launch_on_a_free_port(log: &std::path::Path, env: &[(String, String)]) 
 pub fn without_surroundings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_ascii_uppercase();
-        if upper.starts_with("BACKCHANNEL_") || upper.ends_with("_PROXY") {
+        if upper.starts_with("BACKCHANNEL_") || upper.starts_with("OTEL_") || upper.ends_with("_PROXY") {
             command.env_remove(name);
         }
     }

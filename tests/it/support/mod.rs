@@ -8,6 +8,7 @@ pub mod balancer;
 pub mod client;
 pub mod clock;
 pub mod codes;
+pub mod collector;
 pub mod count;
 pub mod cut;
 pub mod defaults;
