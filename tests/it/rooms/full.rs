@@ -26,7 +26,8 @@ async fn while_redis_is_full_rooms_take_nothing_more_and_are_read_and_left() {
     let room = Room::make(&fleet.client()).await;
     let (ada, bob) = (room.joined("ada").await, room.joined("bob").await);
     room.send(&ada, "x").await.ok(200);
-    // Nine tenths of it are used: Redis would take more, the service does not.
+    // More than nine tenths are used: Redis would take more, the service does not.
+    let _: u64 = redis.run(&["SETRANGE", "ballast", "40000000", "x"]);
     let used: u64 = redis.run::<String>(&["INFO", "memory"]).lines().find_map(|l| l.strip_prefix("used_memory:")?.parse().ok()).unwrap();
     let _: String = redis.run(&["CONFIG", "SET", "maxmemory", &(used + used / 20).to_string()]);
     for replica in 0..2 {
