@@ -7,10 +7,14 @@ mod fleet;
 mod full;
 mod life;
 mod limits;
+mod lines;
 mod pages;
 mod quiet;
 mod round_trips;
 mod scripts;
+mod sealing;
+mod shell;
+mod trouble;
 
 use std::time::{Duration, Instant};
 
