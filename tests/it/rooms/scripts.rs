@@ -164,3 +164,31 @@ async fn what_is_missing_or_wrong_is_said_and_fails() {
     fails(&[], &poor(&make), "initiator", "neither node nor python3").await;
     fleet.finish().await;
 }
+
+/// The `sh` blocks of a page that name rooms.
+fn blocks_of(page: &str) -> Vec<&str> {
+    page.split("```sh\n")
+        .skip(1)
+        .filter_map(|part| part.split("```").next())
+        .filter(|block| block.contains("/bootstrap.sh") || block.contains("$BASE/channels"))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_the_readme_and_the_page_about_rooms_print_works() {
+    let fleet = Fleet::builder().env("CH_POLL_TIMEOUT_MS", "1000").start().await;
+    let base = Balancer::start(&fleet).await;
+    let home = scratch().join(format!("rooms-{}/laptop", unique()));
+    fs::create_dir_all(&home).expect("a directory");
+    let readme = include_str!("../../../README.md").replace("http://127.0.0.1:8080", base.url());
+    let [lines] = blocks_of(&readme)[..] else { panic!("one block about rooms") };
+    let (good, said, complaints) = run("bash", &home, &[], lines).await;
+    assert!(good && complaints.is_empty() && said.starts_with("READY initiator") && said.contains("#k="), "{said}\n{complaints}");
+    let [scripts, calls] = blocks_of(include_str!("../../../docs/rooms.md"))[..] else { panic!("two blocks") };
+    for (block, end) in [(scripts, "'\n"), (calls, "{\"ok\":true}")] {
+        let script = format!("set -e; BASE={}\n{block}", base.url());
+        let (good, said, complaints) = run("bash", &home, &[], &script).await;
+        assert!(good && complaints.is_empty() && said.ends_with(end) && !said.contains("\"error\""), "{said}\n{complaints}");
+    }
+    fleet.finish().await;
+}
