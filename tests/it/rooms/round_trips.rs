@@ -46,15 +46,13 @@ async fn a_send_is_one_script_and_two_where_an_address_is_limited_and_a_poll_is_
         assert!(least == 1 && polls <= ROUNDS + besides(began), "poll: {least} at least, {polls} for {ROUNDS}");
 
         // Who reads on: one look before it sleeps, since its replica listens already, and one when it is woken. The first time it looks, listens, looks.
-        let mut cursor = 4 + ROUNDS;
         let (began, mut least, count) = (Instant::now(), u64::MAX, Count::start(&redis));
-        for round in 0..ROUNDS {
+        for (round, cursor) in (4 + ROUNDS..).take(ROUNDS as usize).enumerate() {
             let count = Count::start(&redis);
             let parked = tokio::spawn(room.poll(&bob, cursor).on(1).into_future());
             eventually("it has looked", Duration::from_secs(5), || async { count.scripts() > 0 }).await;
             room.send(&ada, "x").on(0).await.ok(200);
             assert_eq!(parked.await.unwrap().ok(200)["cursor"], cursor + 1);
-            cursor += 1;
             least = least.min(if round > 0 { count.scripts() } else { u64::MAX });
         }
         let rounds = count.scripts();
