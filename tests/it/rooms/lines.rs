@@ -135,9 +135,9 @@ async fn every_end_has_its_line_and_ends_the_loop() {
     late.prints("SYSTEM rejoin_failed").await;
     late.ends().await;
     // It goes on for Ada, who joined again, until its lifetime ends.
-    eventually("ada joined again", SOON, || async {
-        let people: usize = scene.fleet.redis().run(&["HLEN", &scene.key("people")]);
-        people == 2
+    eventually("two joined, and ada said hello", SOON, || async {
+        let length: u64 = scene.fleet.redis().run(&["HGET", &scene.key("room"), "length"]);
+        length == 3
     })
     .await;
     let (now, _): (u64, u64) = scene.fleet.redis().run(&["TIME"]);

@@ -11,7 +11,7 @@ use super::Room;
 use crate::support::client::Client;
 
 /// Patience for shells that start a dozen programs for each message.
-pub const SOON: Duration = Duration::from_secs(40);
+pub const SOON: Duration = Duration::from_secs(90);
 
 /// The shells that are here; bash always. What dash runs has nothing in it that an old bash does not know.
 pub fn shells() -> Vec<&'static str> {
