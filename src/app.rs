@@ -81,7 +81,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(4));
     let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics, ..room })?;
     let (max_redis_bytes, max_bytes_per_day) = (settings.max_redis_bytes, settings.max_bytes_per_key_per_day);
-    let most_waiters = Most { all: settings.longpoll_max_waiters, of_key: settings.longpoll_max_waiters_per_key };
+    let most_waiters = Most { all: settings.longpoll_max_waiters, of_one: settings.longpoll_max_waiters_per_key };
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
         webhook_guard: Guard::of(&settings),

@@ -56,6 +56,10 @@ enum Scenario {
     Wake,
     /// One post to many readers that wait on one channel.
     Fanout,
+    /// Send to one room, each connection as a participant.
+    Send,
+    /// From a send to a room on the first replica to the answer of the participant that polls on the last one.
+    Rooms,
 }
 
 /// # Errors
@@ -75,6 +79,8 @@ async fn measure(options: &Options, target: &Target, watched: &[Watched]) -> Res
     match options.scenario {
         Scenario::Cycle => return scenarios::cycle(target, window, watched).await,
         Scenario::Wake => return scenarios::wake(target, window, watched).await,
+        Scenario::Send => return scenarios::rooms::sends(target, window, watched).await,
+        Scenario::Rooms => return scenarios::rooms::delivery(target, window, watched).await,
         _ => {}
     }
     let backlog = options.backlog.unwrap_or(if options.scenario == Scenario::Post { 0 } else { 20_000 });

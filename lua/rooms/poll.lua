@@ -26,9 +26,10 @@ if state == 'over' and (now - over_at >= 5000000 or since > length or reason == 
 --- @include lib/room_seen
 --- @include lib/page
 local function shown(entries, cursor, last, reset) return ok('page', entries, cursor, redis.call('HGETALL', people), last, reset) end
--- A reader ahead of the log: it read what a failover lost. Only another history than the room began in can have lost something.
+-- A reader who claims to have more than it was given: either it skips what it does not want, or what it was given was lost in a failover, and others may
+-- have used those indexes again meanwhile. Only another history than the room began in can have lost something.
 local reset = 0
-if since > length then
+if since > math.min(given, length) then
   --- @include lib/replication
   if redis.call('HGET', room, 'history') ~= history_id() then since, reset = 0, 1 end
 end
@@ -40,8 +41,8 @@ if state == 'over' then
   return shown(entries, length + 1, reason, reset)
 end
 if #entries > 0 or reset == 1 then
-  notice(0)
+  notice(0, cursor)
   return shown(entries, cursor, '', reset)
 end
-notice(park_ms > 0 and now + park_ms * 1000 or 0)
+notice(park_ms > 0 and now + park_ms * 1000 or 0, math.min(since, length))
 return ok('nothing', length, redis.call('HGETALL', people), ends)

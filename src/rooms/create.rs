@@ -26,6 +26,7 @@ struct Created<'a> {
 }
 
 pub async fn handle(State(app): State<App>, context: Context) -> Result<Response> {
+    app.capacity.check()?;
     let (room, token) = (RoomId::generate(), RoomToken::generate());
     admit::admit_room(&app, &context, &room).await?;
     // Counted first: an entry without a room is dropped when it is looked at, a room without an entry would never be counted.

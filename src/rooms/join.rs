@@ -17,6 +17,7 @@ use crate::store::scripts;
 const MAX_NAME_CHARACTERS: usize = 64;
 
 pub async fn handle(State(app): State<App>, context: Context, params: Params, request: Request) -> Result<Response> {
+    app.capacity.check()?;
     admit::admit(&app, &context, Limit::Joins).await?;
     let fields = Fields::read(&app, request).await?;
     let (token, name) = fields.filled("token").zip(fields.filled("name")).ok_or_else(|| Refused::because("missing_token_or_name"))?;

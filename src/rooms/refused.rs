@@ -1,5 +1,5 @@
-//! What a room refuses with: words that clients in the field branch on, in bodies of their own form. Troubles of the service (503, 413) keep
-//! the form of all its errors, which has the same `error`.
+//! What a room refuses with: words that clients in the field branch on, in bodies of their own form. Troubles of the service (503, 413) have
+//! what all its errors have, beside the `error` and `retry_after_sec` of rooms.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
@@ -76,7 +76,10 @@ impl Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
-            Self::Service(error) => error.into_response(),
+            Self::Service(error) => match error.retry_after_s() {
+                Some(seconds) => error.with("retry_after_sec", seconds).into_response(),
+                None => error.into_response(),
+            },
             Self::Room { status, body, retry_after_s } => {
                 let mut response = json_response(status, body.to_string());
                 if let Some(seconds) = retry_after_s {

@@ -19,6 +19,7 @@ const MAX_CLIENT_ID_CHARACTERS: usize = 64;
 const ONCE_MS: u64 = 600_000;
 
 pub async fn handle(State(app): State<App>, context: Context, params: Params, request: Request) -> Result<Response> {
+    app.capacity.check()?;
     admit::admit(&app, &context, Limit::Messages).await?;
     let fields = Fields::read(&app, request).await?;
     let (Some(token), Some(participant), Some(text)) = (fields.filled("token"), fields.filled("participant_id"), fields.text("text"))

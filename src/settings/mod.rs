@@ -232,7 +232,7 @@ settings! {
         longpoll_max_waiters: usize = "LONGPOLL_MAX_WAITERS", "15000", Whole::<usize>::new(0, 1_000_000),
             "Requests that may wait on one replica; further ones are answered at once.";
         longpoll_max_waiters_per_key: usize = "LONGPOLL_MAX_WAITERS_PER_KEY", "1000" dev "0", Whole::<usize>::or_zero(1_000_000, "no limit"),
-            "Requests of one key that may wait on one replica; further ones are answered at once.";
+            "Requests of one key that may wait on one replica; further ones are answered at once. Polls of rooms, which need no key, count by client address.";
     }
     "Webhooks" {
         webhook_timeout: Duration = "WEBHOOK_TIMEOUT_SECONDS", "15", Seconds { min: 1, max: 60 },

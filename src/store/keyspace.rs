@@ -151,7 +151,13 @@ pub static ADDRESS: &[KeyDef] = &[
 pub static ROOM: &[KeyDef] = &[
     key("room", "room", "hash", "a day after the room's lifetime", "SHA-256 of the token, times, counters, how it ended"),
     key("log", "log", "stream", "shortly after the room fell asleep or ended", "what was said, sealed; who came and went"),
-    key("people", "people", "hash", "with the log", "participant id → place in the order, last seen, fingerprint, name"),
+    key(
+        "people",
+        "people",
+        "hash",
+        "with the log",
+        "participant id → place in the order, last seen, up to where it was given the log, fingerprint, name",
+    ),
     key("sent", "sent:", "string", "10 minutes", "a participant's client_msg_id → index, for its retries"),
     key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiting polls"),
 ];

@@ -175,6 +175,13 @@ impl Hub {
         Ok(place)
     }
 
+    /// A place at a topic that is subscribed already: nothing is asked of Redis. None where it is not.
+    pub fn standing(self: &Arc<Self>, name: &str) -> Option<Subscribed> {
+        self.find(name).filter(|topic| topic.is_subscribed())?;
+        // It may be left in this moment; once we are counted in, it is not.
+        self.enter(name).ok().filter(|place| place.topic.is_subscribed())
+    }
+
     /// Keeps `topic` subscribed for ever and tells `listener` of every message (SPUBLISH) and of every moment at which
     /// one may have been missed. The subscription is made in the background; the first [`FixedEvent::Lost`] says that
     /// it stands.

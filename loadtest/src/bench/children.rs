@@ -26,6 +26,12 @@ const SETTINGS: &[(&str, &str)] = &[
     ("BACKCHANNEL_FLOOD_LIMIT", "0"),
     ("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "50"),
     ("BACKCHANNEL_LOG_LEVEL", "warn"),
+    ("CH_MAX_PARTICIPANTS", "1000"),
+    ("CH_MAX_MESSAGES", "1000000"),
+    ("RL_CHANNELS_PER_HOUR", "0"),
+    ("RL_MESSAGES_PER_HOUR", "0"),
+    ("RL_JOINS_PER_HOUR", "0"),
+    ("RL_CONCURRENT_CHANNELS_PER_IP", "0"),
 ];
 
 /// Where processes put their logs; removed at the end.
@@ -80,7 +86,9 @@ impl Server {
         let port = free_port()?;
         let mut command = Command::new(program);
         command.arg("serve");
-        for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("BACKCHANNEL_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(n, _)| ["BACKCHANNEL_", "CH_", "RL_"].iter().any(|p| n.to_string_lossy().starts_with(p)))
+        {
             command.env_remove(name);
         }
         command.envs(SETTINGS.iter().copied()).env("BACKCHANNEL_PORT", port.to_string()).env("BACKCHANNEL_REDIS_URL", redis.redis_url());

@@ -4,6 +4,7 @@ mod children;
 mod costs;
 mod memory;
 mod report;
+mod rooms;
 mod sizes;
 mod stalls;
 mod waking;
@@ -38,7 +39,7 @@ pub struct Options {
     #[arg(long, default_value_t = 10_000)]
     waiters: usize,
     /// Only these parts.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Costs, Part::Waking, Part::Sizes, Part::Stalls, Part::Memory, Part::Fanout])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Costs, Part::Waking, Part::Sizes, Part::Stalls, Part::Memory, Part::Fanout, Part::Rooms])]
     only: Vec<Part>,
     /// The page whose measured part is rewritten.
     #[arg(long)]
@@ -60,6 +61,8 @@ pub enum Part {
     Memory,
     /// Many idle waiters.
     Fanout,
+    /// Encrypted rooms: sends, their delivery, and many who poll.
+    Rooms,
 }
 
 /// What all parts work on. Dropped, it ends its processes.
@@ -90,6 +93,7 @@ pub async fn bench(mut options: Options) -> Result<()> {
             Part::Stalls => bench.stalls().await,
             Part::Memory => bench.memory().await,
             Part::Fanout => bench.fanout().await,
+            Part::Rooms => bench.rooms().await,
         }
         .with_context(|| format!("{part:?}"))?;
         bench.asking.run::<()>(&["FLUSHALL"]).await?; // parts do not weigh on each other

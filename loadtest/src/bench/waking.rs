@@ -14,15 +14,15 @@ use crate::api::Target;
 use crate::drive::{Step, Work, drive};
 use crate::http::{Ask, Connection, Failure};
 use crate::proc;
-use crate::scenarios::fanout::hold;
+use crate::scenarios::fanout::{Held, hold};
 use crate::scenarios::{self, wake::PAUSE};
-use crate::stats::ms;
+use crate::stats::{Measured, ms};
 
 /// Few: the time of a wake-up is measured here, not that of a queue.
-const PAIRS: usize = 4;
+pub(super) const PAIRS: usize = 4;
 
 /// A replica that has just started still makes its connections, and then asks again for what it has read before.
-const SETTLED: Duration = Duration::from_secs(3);
+pub(super) const SETTLED: Duration = Duration::from_secs(3);
 
 /// A publisher and a subscriber of a topic, with nothing between them but Redis.
 struct Topic {
@@ -56,7 +56,8 @@ impl Work for Topic {
 }
 
 impl Bench {
-    pub(super) async fn waking(&mut self) -> Result<()> {
+    /// From a PUBLISH to the message on another connection of the generator.
+    pub(super) async fn bare_pub_sub(&self) -> Result<Measured> {
         let client = Client::open(self.redis.redis_url())?;
         let mut topics = Vec::new();
         for i in 0..PAIRS {
@@ -65,12 +66,17 @@ impl Bench {
         }
         let bare = drive("bare pub/sub", topics, self.window(), &[]).await?;
         print!("{bare}");
+        Ok(bare)
+    }
+
+    pub(super) async fn waking(&mut self) -> Result<()> {
+        let bare = self.bare_pub_sub().await?;
         let urls: Vec<String> = self.replicas.iter().map(Server::url).collect();
         let target = Target::prepare(&urls, PAIRS).await?;
         let wake = scenarios::wake(&target, self.window(), &[]).await?;
         print!("{wake}");
 
-        let p50 = |m: &crate::stats::Measured| (m.operations() > 0).then(|| m.latencies.quantile(0.5) as f64);
+        let p50 = |m: &Measured| (m.operations() > 0).then(|| m.latencies.quantile(0.5) as f64);
         let what = "Wake-up across replicas (p50), against a bare PUBLISH";
         self.report.ratio(Ratio::of(what, p50(&wake), p50(&bare), "µs", 3.0));
         let rows: Vec<_> = [&bare, &wake]
@@ -95,6 +101,13 @@ impl Bench {
         Ok(())
     }
 
+    /// Idle requests on a minimal server that was freshly started.
+    pub(super) async fn held_by_bare_server(&self, yardstick: &Server, count: usize) -> Result<Held> {
+        let ask = Ask::get("/hold?seconds=120");
+        let readers = (0..count).map(|_| Ok((Connection::new(&yardstick.url(), None)?, ask.clone()))).collect::<Result<_>>()?;
+        hold(readers, &yardstick.watched()?).await
+    }
+
     /// On a replica and a minimal server of their own: memory that earlier load left behind would hide what waiters take.
     pub(super) async fn fanout(&mut self) -> Result<()> {
         let files = proc::open_files();
@@ -103,8 +116,7 @@ impl Bench {
             println!("only {waiters} waiters: no more than {files} open files are allowed here");
         }
         let yardstick = Server::minimal(&self.redis, &self.scratch).await?;
-        let connections = (0..waiters).map(|_| Connection::new(&yardstick.url(), None)).collect::<Result<_>>()?;
-        let held = hold(connections, &Ask::get("/hold?seconds=120"), &yardstick.watched()?).await?;
+        let held = self.held_by_bare_server(&yardstick, waiters).await?;
         println!("bare server: {} held requests, {:.1} KiB each", held.count, held.bytes_each / 1024.0);
         let bare = held.bytes_each;
         drop((held, yardstick));

@@ -42,21 +42,21 @@ pub struct Fanout {
     pub redis: Option<BTreeMap<String, Calls>>,
 }
 
-/// Opens `count` connections, sends the request on each, and measures what that adds to the server's memory.
+/// Opens these connections, sends the request of each, and measures what that adds to the server's memory.
 ///
 /// # Errors
 /// When a connection cannot be opened, or there may not be that many open files.
-pub async fn hold(connections: Vec<Connection>, ask: &Ask, server: &Watched) -> Result<Held> {
-    let count = connections.len();
+pub async fn hold(readers: Vec<(Connection, Ask)>, server: &Watched) -> Result<Held> {
+    let count = readers.len();
     let files = proc::open_files();
     if files < count as u64 + 64 {
         bail!("{count} connections need more open files than the {files} allowed here (ulimit -n)");
     }
     let before = server.usage()?.resident;
     let mut answers = JoinSet::new();
-    let mut opening = stream::iter(connections).map(open).buffer_unordered(OPENING);
-    while let Some(connection) = opening.next().await {
-        let (mut connection, ask) = (connection.context("opening an idle connection")?, ask.clone());
+    let mut opening = stream::iter(readers).map(open).buffer_unordered(OPENING);
+    while let Some(reader) = opening.next().await {
+        let (mut connection, ask) = reader.context("opening an idle connection")?;
         answers.spawn(async move {
             let answer = connection.send(ask).await;
             (Instant::now(), answer)
@@ -67,9 +67,9 @@ pub async fn hold(connections: Vec<Connection>, ask: &Ask, server: &Watched) -> 
     Ok(Held { answers, count, bytes_each: after.saturating_sub(before) as f64 / count.max(1) as f64 })
 }
 
-async fn open(mut connection: Connection) -> Result<Connection> {
+async fn open((mut connection, ask): (Connection, Ask)) -> Result<(Connection, Ask)> {
     connection.open().await?;
-    Ok(connection)
+    Ok((connection, ask))
 }
 
 /// `waiters` readers on the last replica, a post to the first. `server` is the replica that holds them: freshly started, or its memory
@@ -80,20 +80,18 @@ async fn open(mut connection: Connection) -> Result<Connection> {
 pub async fn fanout(target: &Target, waiters: usize, server: &Watched, redis: Option<&mut Redis>) -> Result<Fanout> {
     let [channel, other] = [target.channel("broadcast").await?, target.channel("broadcast").await?];
     let last = &target.urls[target.urls.len() - 1];
-    let connections = (0..waiters).map(|i| Connection::new(last, Some(target.key(i)))).collect::<Result<_>>()?;
+    let ask = api::list(&channel, "0", 10, WAIT_S);
+    let readers = (0..waiters).map(|i| Ok((Connection::new(last, Some(target.key(i)))?, ask.clone()))).collect::<Result<_>>()?;
     let mut poster = Connection::new(&target.urls[0], Some(target.key(0)))?;
     poster.open().await?;
-    let held = hold(connections, &api::list(&channel, "0", 10, WAIT_S), server).await?;
+    let held = hold(readers, server).await?;
     // The script is loaded and the poster's key is known: what Redis runs next is for the wake-up alone.
     poster.send(api::post(&other)).await.context("a post before the one that wakes")?;
     wake_all(held, poster, &channel, redis).await
 }
 
 async fn wake_all(mut held: Held, mut poster: Connection, channel: &str, mut redis: Option<&mut Redis>) -> Result<Fanout> {
-    let mut early = 0;
-    while held.answers.try_join_next().is_some() {
-        early += 1; // answered at once: the server holds no more, or for a shorter time than opening took
-    }
+    let early = held.answered(); // at once: the server holds no more, or for a shorter time than opening took
     let before = match redis.as_mut() {
         Some(redis) => Some(redis.command_stats().await?),
         None => None,
@@ -113,6 +111,13 @@ async fn wake_all(mut held: Held, mut poster: Connection, channel: &str, mut red
         _ => None,
     };
     Ok(Fanout { waiters: held.count, bytes_each: held.bytes_each, answered, missed, redis })
+}
+
+impl Held {
+    /// How many were answered already: they are not held.
+    pub fn answered(&mut self) -> usize {
+        std::iter::from_fn(|| self.answers.try_join_next()).count()
+    }
 }
 
 impl Fanout {

@@ -4,6 +4,7 @@ pub mod claim_next;
 pub mod cycle;
 pub mod fanout;
 pub mod plain;
+pub mod rooms;
 pub mod wake;
 
 pub use claim_next::claim_next;

@@ -82,7 +82,8 @@ pub async fn yardstick(url: &str, path: &str, connections: usize, window: Window
     drive(&format!("minimal {path}"), workers.collect::<Result<_>>()?, window, watched).await
 }
 
-async fn endless(name: &str, target: &Target, asks: Vec<Ask>, window: Window, watched: &[Watched]) -> Result<Measured> {
+/// Each connection asks its share of these again and again.
+pub(super) async fn endless(name: &str, target: &Target, asks: Vec<Ask>, window: Window, watched: &[Watched]) -> Result<Measured> {
     let worker = |i: usize| {
         let mine: Vec<Ask> =
             asks.iter().cycle().skip(i % asks.len().max(1)).step_by(target.connections).take(asks.len()).cloned().collect();

@@ -28,7 +28,7 @@ _agentalk_write_session() {
       printf '%s\n' "$_agentalk_helpers"
     } > "$_agentalk_file"
   ) || { _agentalk_fail "cannot write $_agentalk_file"; return 1; }
-  rm -f "/tmp/agentalk-$CHANNEL_ID-$MY_NAME.cursor"
+  rm -f "/tmp/agentalk-$CHANNEL_ID-$MY_NAME.cursor" "/tmp/agentalk-$CHANNEL_ID-$MY_NAME.seen"
 }
 
 _agentalk_next() {

@@ -177,12 +177,15 @@ _agentalk_crypt() {
   esac
 }
 
+# Older systems know one of the two only.
+_agentalk_unbase64() { if printf '' | base64 -d >/dev/null 2>&1; then base64 -d; else base64 -D; fi; }
+
 # A key in hex or base64url, as hex.
 _agentalk_key_hex() {
   if printf '%s' "$1" | LC_ALL=C grep -Eq '^[0-9a-fA-F]{64}$'; then
     printf '%s' "$1" | tr 'A-F' 'a-f'
   elif printf '%s' "$1" | LC_ALL=C grep -Eq '^[A-Za-z0-9_-]{43}=?$'; then
-    printf '%s=' "$(printf '%s' "$1" | tr -d '=' | tr '_-' '/+')" | base64 -d | od -An -v -tx1 | tr -d ' \n'
+    printf '%s=' "$(printf '%s' "$1" | tr -d '=' | tr '_-' '/+')" | _agentalk_unbase64 | od -An -v -tx1 | tr -d ' \n'
   else
     return 1
   fi
@@ -203,6 +206,7 @@ _agentalk_post() {
 }
 
 _agentalk_session="/tmp/agentalk-session-$CHANNEL_ID-$MY_NAME.env"
+_agentalk_cursor_file="/tmp/agentalk-$CHANNEL_ID-$MY_NAME.cursor"
 
 # The loop may have joined again in another shell.
 _agentalk_participant() {
@@ -213,23 +217,29 @@ _agentalk_participant() {
 # agentalk_decrypt AAD BLOB: what a sealed text says. AAD is <channel>:<sender's name>.
 agentalk_decrypt() { printf '%s' "$2" | _agentalk_crypt open "$1"; }
 
-# agentalk_send JSON: seals and sends it; the index. Repeats while the service is in trouble; a repeat is there once.
+# agentalk_send JSON: seals and sends it; the index. Repeats for a minute while the service is in trouble; a repeat is there once. 1: refused;
+# 2: still in trouble.
 agentalk_send() {
-  local sealed id answer code n
+  local sealed id answer code n wait result
   sealed=$(printf '%s' "$1" | _agentalk_crypt seal "$CHANNEL_ID:$MY_NAME") || { printf '%s\n' 'ERROR: agentalk: could not encrypt' >&2; return 1; }
   id=$(_agentalk_random_hex 16)
+  result=1
   for n in 2 4 8 16 30 0; do
     _agentalk_participant
     answer=$(printf '%s' "$sealed" | jq -Rsc --arg t "$TOKEN" --arg p "$PARTICIPANT_ID" --arg i "$id" '{token: $t, participant_id: $p, client_msg_id: $i, text: .}' | _agentalk_post send)
     code=$(printf '%s\n' "$answer" | tail -n 1)
     case "$code" in
       200) printf '%s\n' "$answer" | sed '$d' | jq -r '.index'; return 0 ;;
-      000|408|429|5??) if [ "$n" -gt 0 ]; then sleep "$n"; fi ;;
-      *) break ;;
+      000|408|429|5??)
+        result=2
+        wait=$(printf '%s\n' "$answer" | sed '$d' | jq -r '.retry_after_sec // 0 | if type == "number" then [., 60] | min | ceil else 0 end' 2>/dev/null) || wait=0
+        if [ "${wait:-0}" -lt "$n" ]; then wait="$n"; fi
+        if [ "$n" -gt 0 ]; then sleep "$wait"; fi ;;
+      *) result=1; break ;;
     esac
   done
   printf 'ERROR: agentalk: not sent (%s) %s\n' "$code" "$(printf '%s\n' "$answer" | sed '$d' | cut -c 1-200)" >&2
-  return 1
+  return "$result"
 }
 
 # To everybody.
@@ -247,7 +257,7 @@ _agentalk_join() {
   jq -nc --arg t "$TOKEN" --arg n "$1" --arg f "$(_agentalk_fingerprint "$CHANNEL_KEY")" '{token: $t, name: $n, key_fp: $f}' | _agentalk_post join
 }
 
-# Joins again under the same name, after the room slept. 0: in; 1: refused; 2: the service is in trouble, try later.
+# Joins again under the same name, after the room slept, and reads it from its beginning. 0: in; 1: refused; 2: the service is in trouble, try later.
 agentalk_rejoin() {
   local answer code new
   _agentalk_participant
@@ -259,6 +269,7 @@ agentalk_rejoin() {
   new=$(printf '%s\n' "$answer" | sed '$d' | jq -r '.participant_id')
   printf '%s' "$new" | LC_ALL=C grep -Eq '^[0-9a-f]{16}$' || return 1
   PARTICIPANT_ID="$new"
+  printf '0\n' > "$_agentalk_cursor_file"
   if [ -f "$_agentalk_session" ]; then
     (umask 077; sed "s/^PARTICIPANT_ID='.*'$/PARTICIPANT_ID='$new'/" "$_agentalk_session" > "$_agentalk_session.new") && mv "$_agentalk_session.new" "$_agentalk_session"
   fi

@@ -26,7 +26,7 @@ _agentalk_bootstrap() {
   MY_CHALL=$(_agentalk_random_hex 8)
   _agentalk_write_session || return 1
   . "$_agentalk_file"
-  others=$(printf '%s' "$joined" | jq -r --arg me "$MY_NAME" '[.participants[] | select(. != $me) | gsub("[[:cntrl:][:space:]]"; "")] | join(",")')
+  others=$(printf '%s' "$joined" | jq -r --arg me "$MY_NAME" '[.participants[] | select(. != $me) | gsub("[\\p{Cc}\\p{Cf}\\p{Z}]"; "")] | join(",")')
   printf 'READY joiner: channel=%s name=%s others=%s\n' "$CHANNEL_ID" "$MY_NAME" "$others"
   _agentalk_next 'NEXT 1.' 'NEXT 2.'
 }

@@ -5,12 +5,19 @@ _agentalk_say_line() {
   (umask 077; printf 'agentalk: %s\n' "$1" >> "/tmp/agentalk-events-$CHANNEL_ID-$MY_NAME.log")
 }
 
-# A name as it may stand in a line.
-_agentalk_plain() { printf '%s' "$1" | tr -d '[:cntrl:][:space:]'; }
+# A name as it may stand in a line: without control characters, blanks, and what else breaks or turns lines.
+_agentalk_plain() { printf '%s' "$1" | jq -Rrsj 'gsub("[\\p{Cc}\\p{Cf}\\p{Z}]"; "")'; }
 
+# Announces us, however long the service is in trouble. 1: it refuses.
 _agentalk_hello() {
+  local sent
   if [ -z "${MY_CHALL:-}" ]; then return 0; fi
-  agentalk_send "$(jq -nc --arg c "$MY_CHALL" '{hello: $c}')" >/dev/null
+  while :; do
+    sent=0
+    agentalk_send "$(jq -nc --arg c "$MY_CHALL" '{hello: $c}')" >/dev/null 2>&1 || sent=$?
+    if [ "$sent" -ne 2 ]; then return "$sent"; fi
+    sleep 30
+  done
 }
 
 # What somebody said: to a file of its own, and a line that leads there.
@@ -20,7 +27,7 @@ _agentalk_show() { # kind name index text more
   rm -f "$file"
   (umask 077; printf '%s' "$4" > "$file")
   bytes=$(wc -c < "$file" | tr -d ' ')
-  preview=$(printf '%s' "$4" | tr '\n\r\t' '   ' | tr -d '[:cntrl:]' | jq -Rrs '.[0:120]')
+  preview=$(printf '%s' "$4" | jq -Rrs '.[0:120] | gsub("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]"; " ")')
   _agentalk_say_line "$1 from=$(_agentalk_plain "$2")${5:+ $5} bytes=$bytes file=$file preview=$preview"
 }
 
@@ -42,36 +49,39 @@ _agentalk_hold() { # kind name index text
 }
 
 _agentalk_sealed() { # from index text
-  local plain to body challenge human resumed
+  local plain what body human resumed
   plain=$(agentalk_decrypt "$CHANNEL_ID:$1" "$3" && printf x) || { _agentalk_say_line "DECRYPT_FAIL from=$(_agentalk_plain "$1")"; return 0; }
   plain="${plain%x}"
-  printf '%s' "$plain" | jq -e 'type == "object"' >/dev/null 2>&1 || { _agentalk_say_line "DECRYPT_FAIL from=$(_agentalk_plain "$1")"; return 0; }
-  challenge=$(printf '%s' "$plain" | jq -r '.hello // empty | strings')
-  if [ -n "$challenge" ]; then
-    human=$(printf '%s' "$plain" | jq -r 'if .human == true then 1 else 0 end')
-    resumed=$(printf '%s' "$plain" | jq -r 'if .resumed == true then 1 else 0 end')
-    agentalk_send "$(jq -nc --arg c "$challenge" --arg to "$1" '{welcome: $c, to: $to}')" >/dev/null || return 0
-    if [ "$human" = 1 ]; then
-      _agentalk_humans="$_agentalk_humans$(_agentalk_plain "$1")|"
-      _agentalk_say_line "HUMAN_JOINED name=$(_agentalk_plain "$1") resumed=$resumed"
-    else
-      _agentalk_say_line "WELCOMED $(_agentalk_plain "$1")"
-    fi
-    return 0
-  fi
-  to=$(printf '%s' "$plain" | jq -r '.to // empty | strings')
-  if [ -n "$to" ] && [ "$to" != "$MY_NAME" ]; then return 0; fi
-  challenge=$(printf '%s' "$plain" | jq -r '.welcome // empty | strings')
-  if [ -n "$challenge" ]; then
-    if [ "$challenge" = "${MY_CHALL:-}" ]; then _agentalk_say_line "PAIRED with $(_agentalk_plain "$1")"; fi
-    return 0
-  fi
-  body=$(printf '%s' "$plain" | jq -j '.text // empty | strings'; printf x)
-  body="${body%x}"
-  if [ -n "$to" ]; then to=DM; else to=BROADCAST; fi
-  case "$_agentalk_humans" in
-    *"|$(_agentalk_plain "$1")|"*) _agentalk_hold "$to" "$1" "$2" "$body" ;;
-    *) _agentalk_flush; _agentalk_show "$to" "$1" "$2" "$body" '' ;;
+  # What it is; what later clients may say besides is passed over.
+  what=$(printf '%s' "$plain" | jq -r --arg me "$MY_NAME" --arg challenge "${MY_CHALL:-}" '
+    (.to | if type == "string" and . != "" then . else null end) as $to
+    | if type != "object" then error
+      elif (.hello | type) == "string" then "hello \(if .human == true then 1 else 0 end) \(if .resumed == true then 1 else 0 end)"
+      elif $to != null and $to != $me then "other"
+      elif (.welcome | type) == "string" then if .welcome == $challenge then "welcome" else "other" end
+      elif (.text | type) != "string" then "other"
+      elif $to != null then "DM"
+      else "BROADCAST" end' 2>/dev/null) || what=
+  case "$what" in
+    '') _agentalk_say_line "DECRYPT_FAIL from=$(_agentalk_plain "$1")" ;;
+    hello*)
+      resumed="${what##* }"; human="${what#hello }"; human="${human%% *}"
+      agentalk_send "$(printf '%s' "$plain" | jq -c --arg to "$1" '{welcome: .hello, to: $to}')" >/dev/null || return 0
+      if [ "$human" = 1 ]; then
+        _agentalk_humans="$_agentalk_humans$(_agentalk_plain "$1")|"
+        _agentalk_say_line "HUMAN_JOINED name=$(_agentalk_plain "$1") resumed=$resumed"
+      else
+        _agentalk_say_line "WELCOMED $(_agentalk_plain "$1")"
+      fi ;;
+    welcome) _agentalk_say_line "PAIRED with $(_agentalk_plain "$1")" ;;
+    DM|BROADCAST)
+      # A shell cannot hold a NUL.
+      body=$(printf '%s' "$plain" | jq -j '.text | explode | map(select(. != 0)) | implode'; printf x)
+      body="${body%x}"
+      case "$_agentalk_humans" in
+        *"|$(_agentalk_plain "$1")|"*) _agentalk_hold "$what" "$1" "$2" "$body" ;;
+        *) _agentalk_flush; _agentalk_show "$what" "$1" "$2" "$body" '' ;;
+      esac ;;
   esac
 }
 
@@ -91,32 +101,35 @@ _agentalk_roster() {
         fi ;;
     esac
   done <<AGENTALK_ROSTER
-$(jq -r '.roster[]? | "\(.last_seen_s) \(.name | gsub("[[:cntrl:][:space:]]"; ""))"' "$1" 2>/dev/null)
+$(jq -r '.roster[]? | "\(.last_seen_s) \(.name | gsub("[\\p{Cc}\\p{Cf}\\p{Z}]"; ""))"' "$1" 2>/dev/null)
 AGENTALK_ROSTER
 }
 
-# A page: each entry once. 1: the room has ended.
+# A page: each entry once, also where the page begins again because the service lost its newest data, or because we joined again. 1: the room has
+# ended.
 _agentalk_page() {
-  local count n kind from index reason
-  count=$(jq -r '.messages | length' "$1" 2>/dev/null) || return 0
+  local n kind index stamp from reason
   n=0
-  while [ "$n" -lt "${count:-0}" ]; do
-    kind=$(jq -r --argjson n "$n" '.messages[$n].type' "$1")
+  jq -r '.messages[] | "\(.type) \(.index) \(.timestamp)"' "$1" > "$1.list"
+  while IFS=' ' read -r kind index stamp; do
+    if [ "$kind" = system ]; then
+      _agentalk_flush
+      reason=$(jq -r --argjson n "$n" '.messages[$n].reason // "channel_gone"' "$1")
+      _agentalk_say_line "SYSTEM $(_agentalk_plain "$reason")"
+      return 1
+    fi
     from=$(jq -r --argjson n "$n" '.messages[$n].from // empty' "$1")
-    index=$(jq -r --argjson n "$n" '.messages[$n].index' "$1")
-    case "$kind" in
-      message) if [ "$from" != "$MY_NAME" ]; then _agentalk_sealed "$from" "$index" "$(jq -r --argjson n "$n" '.messages[$n].text' "$1")"; fi ;;
-      leave) if [ "$from" != "$MY_NAME" ]; then _agentalk_flush; _agentalk_say_line "PEER_LEFT name=$(_agentalk_plain "$from")"; fi ;;
-      system)
-        _agentalk_flush
-        reason=$(jq -r --argjson n "$n" '.messages[$n].reason // "channel_gone"' "$1")
-        _agentalk_say_line "SYSTEM $(_agentalk_plain "$reason")"
-        return 1 ;;
-    esac
+    if [ "$from" != "$MY_NAME" ] && ! grep -qxF "$index $stamp" "$_agentalk_seen_file" 2>/dev/null; then
+      case "$kind" in
+        message) _agentalk_sealed "$from" "$index" "$(jq -r --argjson n "$n" '.messages[$n].text' "$1")" ;;
+        leave) _agentalk_flush; _agentalk_say_line "PEER_LEFT name=$(_agentalk_plain "$from")" ;;
+      esac
+    fi
     n=$((n + 1))
     # One that was handled is not handled again after a restart of this loop.
+    printf '%s %s\n' "$index" "$stamp" >> "$_agentalk_seen_file"
     printf '%s\n' "$((index + 1))" > "$_agentalk_cursor_file"
-  done
+  done < "$1.list"
   _agentalk_roster "$1"
   jq -r '.cursor' "$1" > "$_agentalk_cursor_file.new" && mv "$_agentalk_cursor_file.new" "$_agentalk_cursor_file"
 }
@@ -131,14 +144,13 @@ _agentalk_again() {
     sleep "$pause"
     if [ "$pause" -lt 32 ]; then pause=$((pause * 2)); fi
   done
-  printf '0\n' > "$_agentalk_cursor_file"
   if [ -z "${MY_CHALL:-}" ]; then MY_CHALL=$(_agentalk_random_hex 8); fi
   _agentalk_hello || { _agentalk_say_line 'SYSTEM hello_send_failed'; return 1; }
 }
 
 _agentalk_loop() {
   local page code since pause most wait began
-  _agentalk_cursor_file="/tmp/agentalk-$CHANNEL_ID-$MY_NAME.cursor"
+  _agentalk_seen_file="/tmp/agentalk-$CHANNEL_ID-$MY_NAME.seen"
   _agentalk_held=0; _agentalk_humans='|'; _agentalk_stale='|'
   page=$(mktemp "${TMPDIR:-/tmp}/agentalk-page.XXXXXX") || return 1
   pause=2
@@ -156,8 +168,12 @@ _agentalk_loop() {
     began=$(date +%s)
     # By way of a file of settings, since others on this machine can see a command line.
     code=$(printf 'url = "%s/channels/%s/poll?token=%s&participant_id=%s&since=%s&roster=1"\n' "$BRIDGE_URL" "$CHANNEL_ID" "$TOKEN" "$PARTICIPANT_ID" "$since" \
-      | curl -sS --max-time "$most" -K - -D "$page.head" -o "$page" -w '%{http_code}' 2>/dev/null) || code=000
+      | curl -sS --connect-timeout 10 --max-time "$most" -K - -D "$page.head" -o "$page" -w '%{http_code}' 2>/dev/null) || code=000
     if [ "$code" = 000 ] && [ "$_agentalk_held" -gt 0 ]; then _agentalk_flush; continue; fi
+    # A proxy or a portal that answers in place of the service says nothing about the room.
+    case "$code" in 200|400|404)
+      jq -e '(.messages | type == "array") or (.error | type == "string")' "$page" >/dev/null 2>&1 || code=000 ;;
+    esac
     case "$code" in
       200)
         pause=2
@@ -186,12 +202,13 @@ _agentalk_loop() {
           break
         fi ;;
       *)
+        _agentalk_flush
         wait=$(sed -n 's/^[Rr]etry-[Aa]fter: *\([0-9]\{1,4\}\).*/\1/p' "$page.head" 2>/dev/null | tail -n 1)
         if [ -z "$wait" ] || [ "$wait" -lt "$pause" ]; then wait="$pause"; fi
         sleep "$wait"
         if [ "$pause" -lt 32 ]; then pause=$((pause * 2)); fi ;;
     esac
   done
-  rm -f "$page" "$page.head"
+  rm -f "$page" "$page.head" "$page.list"
 }
 _agentalk_loop

@@ -21,14 +21,14 @@ const BEHIND_S: i64 = 5;
 const SOON: Duration = Duration::from_secs(15);
 
 /// Two servers, the second a replica of the first, and the way to the one that is the primary.
-struct Pair {
+pub struct Pair {
     first: Arc<RedisServer>,
     second: Arc<RedisServer>,
     cut: Cut,
 }
 
 impl Pair {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let first = RedisServer::start_private(&["--repl-diskless-sync-delay", "0"]);
         let port = first.port().to_string();
         let second = RedisServer::start_with_clock(-BEHIND_S, &["--replicaof", "127.0.0.1", &port]);
@@ -40,12 +40,12 @@ impl Pair {
         Self { first, second, cut }
     }
 
-    async fn fleet(&self) -> Fleet {
+    pub async fn fleet(&self) -> Fleet {
         Fleet::builder().redis(&self.second).env("BACKCHANNEL_REDIS_URL", &self.cut.url()).start().await
     }
 
     /// From here on the second server misses what the first one is told.
-    async fn stop_following(&self) {
+    pub async fn stop_following(&self) {
         // All that was written so far is there, so that it is known what is lost. WAIT would only tell of this connection's own writes.
         let offset = |server: &RedisServer, field: &str| {
             let info: String = server.run(&["INFO", "replication"]);
@@ -56,7 +56,8 @@ impl Pair {
         let _: String = self.second.run(&["REPLICAOF", "NO", "ONE"]);
     }
 
-    fn fail_over(&self) {
+    /// The first server is gone, and the second one takes its place.
+    pub fn fail_over(&self) {
         self.first.kill9();
         self.cut.lead_to(&self.second);
     }

@@ -4,7 +4,7 @@
 //! request (`ledger.rs`).
 
 mod black_hole;
-mod failover;
+pub mod failover;
 mod frozen;
 pub mod ledger;
 mod lost_replies;

@@ -8,23 +8,9 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Room, entries};
-use crate::support::client::Ask;
+use super::{Room, entries, insist};
 use crate::support::fleet::Fleet;
 use crate::support::redis::RedisServer;
-use crate::support::reply::Reply;
-
-/// Asks until there is an answer that is no trouble of the service: what a client in the field does.
-async fn insist(ask: impl Fn() -> Ask) -> Reply {
-    let began = Instant::now();
-    loop {
-        match ask().within(Duration::from_secs(20)).attempt().await {
-            Ok(reply) if reply.status < 500 => return reply,
-            _ => assert!(began.elapsed() < Duration::from_secs(30), "no answer for long"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
 
 /// Polls until all `expected` messages were seen; all entries in the order they came.
 async fn read_all(room: Room, participant: String, expected: usize) -> Vec<(u64, String)> {
@@ -46,8 +32,7 @@ async fn read_all(room: Room, participant: String, expected: usize) -> Vec<(u64,
 }
 
 /// Senders that send `count` texts between them, each under an id of its own so that it may be repeated.
-async fn send_all(room: &Room, participants: &[String], senders: usize, count: usize) {
-    let next = Arc::new(AtomicUsize::new(0));
+async fn send_all(room: &Room, participants: &[String], senders: usize, count: usize, next: &Arc<AtomicUsize>) {
     let all = (0..senders).map(|n| {
         let (room, who, next) = (room.clone(), participants[n % participants.len()].clone(), next.clone());
         tokio::spawn(async move {
@@ -66,7 +51,7 @@ async fn send_all(room: &Room, participants: &[String], senders: usize, count: u
     }
 }
 
-/// 20 participants read what `senders` send; each sees every index once, in order, and every text once.
+/// 20 participants read what 32 senders send, whatever happens when a third of it is sent; each sees every index once, in order, and every text once.
 async fn everybody_sees_the_same(fleet: &Fleet, messages: usize, trouble: impl AsyncFnOnce()) {
     let room = Room::make(&fleet.client()).await;
     let mut participants = Vec::new();
@@ -74,7 +59,14 @@ async fn everybody_sees_the_same(fleet: &Fleet, messages: usize, trouble: impl A
         participants.push(room.joined(&format!("p{n}")).await);
     }
     let readers: Vec<_> = participants.iter().map(|p| tokio::spawn(read_all(room.clone(), p.clone(), messages))).collect();
-    let ((), ()) = tokio::join!(send_all(&room, &participants, 32, messages), trouble());
+    let next = Arc::new(AtomicUsize::new(0));
+    let trouble = async {
+        while next.load(Ordering::Relaxed) < messages / 3 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        trouble().await;
+    };
+    let ((), ()) = tokio::join!(send_all(&room, &participants, 32, messages, &next), trouble);
     let mut first: Option<Vec<(u64, String)>> = None;
     for reader in readers {
         let seen = reader.await.expect("it reads");
@@ -89,15 +81,14 @@ async fn everybody_sees_the_same(fleet: &Fleet, messages: usize, trouble: impl A
 #[tokio::test]
 async fn twenty_readers_of_thirty_two_senders_see_one_order_over_two_replicas() {
     let fleet = Fleet::start(2).await;
-    everybody_sees_the_same(&fleet, 1000, async || {}).await;
+    everybody_sees_the_same(&fleet, 5000, async || {}).await;
     fleet.finish().await;
 }
 
 #[tokio::test]
 async fn a_replica_that_is_killed_under_load_costs_nobody_a_message() {
     let fleet = Fleet::start(2).await;
-    everybody_sees_the_same(&fleet, 600, async || {
-        tokio::time::sleep(Duration::from_millis(400)).await;
+    everybody_sees_the_same(&fleet, 2000, async || {
         fleet.kill9(0);
         tokio::time::sleep(Duration::from_millis(1000)).await;
         fleet.restart(0).await;
@@ -110,8 +101,7 @@ async fn a_replica_that_is_killed_under_load_costs_nobody_a_message() {
 async fn a_room_goes_on_after_redis_was_killed_and_restarted() {
     let redis = RedisServer::start_private(&["--appendonly", "yes", "--appendfsync", "always"]);
     let fleet = Fleet::builder().redis(&redis).start().await;
-    everybody_sees_the_same(&fleet, 300, async || {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    everybody_sees_the_same(&fleet, 1000, async || {
         redis.kill9();
         tokio::time::sleep(Duration::from_millis(500)).await;
         redis.restart();

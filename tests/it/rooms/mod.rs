@@ -2,12 +2,21 @@
 
 mod calls;
 mod counts;
+mod failover;
 mod fleet;
+mod full;
 mod life;
 mod limits;
+mod lines;
 mod pages;
 mod quiet;
+mod round_trips;
 mod scripts;
+mod sealing;
+mod shell;
+mod trouble;
+
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -52,6 +61,18 @@ impl Room {
 
     pub fn poll(&self, participant: &str, since: u64) -> Ask {
         self.client.get(&format!("{}?token={}&participant_id={participant}&since={since}", self.path("poll"), self.token))
+    }
+}
+
+/// Asks until there is an answer that is no trouble of the service: what a client in the field does.
+pub async fn insist(ask: impl Fn() -> Ask) -> Reply {
+    let began = Instant::now();
+    loop {
+        match ask().within(Duration::from_secs(20)).attempt().await {
+            Ok(reply) if reply.status < 500 => return reply,
+            _ => assert!(began.elapsed() < Duration::from_secs(30), "no answer for long"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -4,10 +4,12 @@ use serde_json::json;
 
 use super::Room;
 use crate::support::fleet::Fleet;
+use crate::support::redis::RedisServer;
 
 #[tokio::test]
 async fn nothing_of_a_room_but_ids_and_sizes_is_logged_or_counted() {
-    let fleet = Fleet::builder().env("BACKCHANNEL_LOG_LEVEL", "debug").env("CH_POLL_TIMEOUT_MS", "200").start().await;
+    let redis = RedisServer::start_private(&["--appendonly", "yes"]);
+    let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_LOG_LEVEL", "debug").env("CH_POLL_TIMEOUT_MS", "200").start().await;
     let room = Room::make(&fleet.client()).await;
     let ada = room.client.post(&room.path("join"), json!({ "token": room.token, "name": "ada-lovelace", "key_fp": "feedfacefeedface" }));
     let ada = ada.await.ok(200)["participant_id"].as_str().unwrap().to_owned();
@@ -16,7 +18,19 @@ async fn nothing_of_a_room_but_ids_and_sizes_is_logged_or_counted() {
     room.poll(&ada, 2).await.has_status(204);
     room.send(&ada, "").await.has_status(400);
     room.client.get(&format!("/c/{}?token={}", room.id, room.token)).await;
+    room.poll(&ada, 0).header("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").await.ok(200);
+    // Refusals and troubles say no more.
+    let poll = format!("{}?token={}&participant_id={ada}&since=", room.path("poll"), room.token);
+    room.client.get(&format!("{poll}x")).await.has_status(400);
+    room.client.ask(reqwest::Method::PUT, &poll).await.has_status(405);
+    room.client.get(&format!("/c/{}%ff?token={}", room.id, room.token)).await.has_status(422);
+    room.send(&ada, &format!("sealed-and-secret{}", "x".repeat(900_000))).await.has_status(413);
+    room.client.get(&format!("/c/{}/bootstrap.sh?token={}", room.id, room.token)).await.has_status(200);
     room.leave(&ada).await.ok(200);
+    redis.kill9();
+    room.poll(&ada, 0).await.has_status(503);
+    room.send(&ada, "sealed-and-secret").await.has_status(503);
+    redis.restart();
     let metrics = fleet.client().get("/metrics").await.text;
     let logs: String = (0..2).map(|replica| fleet.log(replica)).collect();
     assert!(logs.contains("/channels/{id}/poll") && logs.contains("sent to a room") && logs.contains(&room.id), "{logs}");

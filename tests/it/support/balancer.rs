@@ -1,9 +1,10 @@
 //! One address in front of several replicas: each connection goes to the next one, as behind a load balancer without affinity.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -13,7 +14,17 @@ use super::fleet::Fleet;
 pub struct Balancer {
     url: String,
     connections: Arc<AtomicUsize>,
+    trouble: Arc<Mutex<Trouble>>,
     task: JoinHandle<()>,
+}
+
+/// What it does in place of passing on.
+#[derive(Default)]
+struct Trouble {
+    /// Each connection gets these bytes for its first request; none at all if they are empty.
+    answer: Option<Vec<u8>>,
+    /// When it did so.
+    at: Vec<Instant>,
 }
 
 impl Balancer {
@@ -24,8 +35,19 @@ impl Balancer {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = connections.clone();
+        let trouble = Arc::new(Mutex::new(Trouble::default()));
+        let in_trouble = trouble.clone();
         let task = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
+                if let Some(answer) = in_trouble.lock().expect("nobody panics with it").answer() {
+                    tokio::spawn(async move {
+                        let read = client.read(&mut [0; 65_536]).await;
+                        if read.is_ok_and(|bytes| bytes > 0) {
+                            let _ = client.write_all(&answer).await; // it may hang up
+                        }
+                    });
+                    continue;
+                }
                 let turn = counted.fetch_add(1, Ordering::SeqCst);
                 let replica = replicas[turn % replicas.len()].clone();
                 tokio::spawn(async move {
@@ -34,7 +56,7 @@ impl Balancer {
                 });
             }
         });
-        Self { url, connections, task }
+        Self { url, connections, trouble, task }
     }
 
     /// `http://127.0.0.1:<port>`: the one URL that clients know.
@@ -42,9 +64,38 @@ impl Balancer {
         &self.url
     }
 
+    /// From now on answers in place of the replicas; with nothing at all it hangs up.
+    pub fn answer_instead(&self, status: &str, headers: &str, body: &str) {
+        let length = body.len();
+        let answer = if status.is_empty() {
+            Vec::new()
+        } else {
+            format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}").into_bytes()
+        };
+        *self.trouble.lock().expect("nobody panics with it") = Trouble { answer: Some(answer), at: Vec::new() };
+    }
+
+    /// Passes on again.
+    pub fn pass_on(&self) {
+        self.trouble.lock().expect("nobody panics with it").answer = None;
+    }
+
+    /// When it answered in place of the replicas, in the last trouble.
+    pub fn answered_at(&self) -> Vec<Instant> {
+        self.trouble.lock().expect("nobody panics with it").at.clone()
+    }
+
     /// How many connections it has passed on.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Trouble {
+    fn answer(&mut self) -> Option<Vec<u8>> {
+        let answer = self.answer.clone()?;
+        self.at.push(Instant::now());
+        Some(answer)
     }
 }
 
