@@ -23,8 +23,8 @@ pub use kinds::{LogFormat, Secret};
 pub use mistakes::Mistake;
 
 use kinds::{
-    Address, BaseUrl, Described, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port, Program,
-    RedisUrl, Seconds, SecondsList, Switch, Text, Whole,
+    Address, Authorities, BaseUrl, Described, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port, Program,
+    RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole,
 };
 
 /// What every variable starts with.
@@ -155,6 +155,10 @@ settings! {
     "Redis" {
         redis_url: RedisTarget = "REDIS_URL", "redis://127.0.0.1:6379/0", RedisUrl,
             "Where Redis is: one server, Sentinel or a cluster. `dev` starts its own and ignores this.";
+        redis_password: Option<Secret> = "REDIS_PASSWORD_FILE", "", Optional(SecretFile),
+            "File with the password for Redis, so that it need not stand in the URL; the user stays there (redis://user@host). Sentinels' own password stays in their URL.";
+        redis_authorities: Option<Vec<u8>> = "REDIS_TLS_CA_FILE", "", Optional(Authorities),
+            "Authorities whose certificates Redis and sentinels may show (rediss://); unset, those of the system.";
         key_prefix: String = "KEY_PREFIX", "bc:", Text { max: 64, of: "letters, digits and . _ : -", ok: is_key_character },
             "What every key in Redis starts with; replicas with the same prefix are one fleet.";
         redis_connections: usize = "REDIS_CONNECTIONS", "2", Whole::<usize>::new(1, 64),
@@ -328,6 +332,12 @@ impl Reader {
         if settings.default_ttl_s < settings.min_ttl_s {
             self.together("DEFAULT_TTL_SECONDS", &format!("must be at least {PREFIX}MIN_TTL_SECONDS, which is {}", settings.min_ttl_s));
         }
+        if settings.redis_password.is_some() && settings.redis_url.login().password().is_some() {
+            self.together("REDIS_PASSWORD_FILE", &format!("{PREFIX}REDIS_URL has a password too: give one of them"));
+        }
+        if settings.redis_authorities.is_some() && !settings.redis_url.tls() {
+            self.together("REDIS_TLS_CA_FILE", &format!("{PREFIX}REDIS_URL does not ask for TLS: its scheme must begin with rediss"));
+        }
         if settings.metrics_port.is_some_and(|port| port != 0 && port == settings.port) {
             self.together("METRICS_PORT", &format!("must differ from {PREFIX}PORT (leave it unset to have /metrics there)"));
         }
@@ -368,14 +378,25 @@ impl Settings {
                 reader.values.insert(name, text.trim().to_owned());
             }
         }
-        let settings = Self::read(&mut reader);
-        if let Some(settings) = &settings {
-            reader.compare(settings);
-        }
+        let settings = Self::read(&mut reader).map(|settings| {
+            reader.compare(&settings);
+            settings.with_redis_complete()
+        });
         match settings {
             Some(settings) if reader.mistakes.is_empty() => Ok(settings),
             _ => Err(reader.mistakes),
         }
+    }
+
+    /// The URL of Redis together with what the settings beside it say.
+    fn with_redis_complete(mut self) -> Self {
+        if let Some(password) = &self.redis_password {
+            self.redis_url = self.redis_url.with_password(password.expose());
+        }
+        if let Some(pem) = &self.redis_authorities {
+            self.redis_url = self.redis_url.with_authorities(pem);
+        }
+        self
     }
 
     /// The longest body that is read, 413 beyond: the longest content with every byte escaped (`\u0001`), and room for metadata,

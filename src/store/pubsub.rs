@@ -12,12 +12,15 @@ use fred::{
     interfaces::{ClientInterface, ClientLike, ClusterInterface, EventInterface, PubsubInterface},
     types::{
         Builder, ClusterHash, ClusterStateChange, ConnectHandle, CustomCommand, Message, RespVersion, Value,
-        config::{Config, Options, ReconnectPolicy, Server},
+        config::{ClusterDiscoveryPolicy, Config, Options, ReconnectPolicy, Server, ServerConfig, TlsConfig, TlsConnector},
     },
 };
 use futures::future::try_join_all;
 use parking_lot::Mutex;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::target::{Endpoint, Kind, RedisTarget};
 
 /// How long one command may take, including the time it queues while there is no connection.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -25,12 +28,12 @@ pub const COMMAND_TIMEOUT: Duration = Duration::from_millis(1500);
 /// at start.
 const MESSAGE_BUFFER: usize = 16_384;
 
-/// Why a subscribing command failed. All but [`PubSubError::Url`] may be tried again.
+/// Why a subscribing command failed. All but [`PubSubError::Target`] may be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum PubSubError {
-    /// The URL is not one that fred understands.
-    #[error("redis url: {0}")]
-    Url(String),
+    /// The target is not one that fred understands.
+    #[error("redis: {0}")]
+    Target(String),
     /// Redis refused, did not answer within [`COMMAND_TIMEOUT`], or is not there.
     #[error("redis: {0}")]
     Redis(#[from] fred::error::Error),
@@ -61,13 +64,10 @@ pub struct PubSub {
 }
 
 impl PubSub {
-    /// Starts connecting to `url` (`redis`, `rediss`, either with `-sentinel` or `-cluster`) in the background, for
-    /// ever. Redis need not be there. Fails on a URL that cannot be understood only. Call within a tokio runtime.
-    pub fn connect(url: &str) -> Result<(Self, Events), PubSubError> {
-        let mut config = Config::from_url(url).map_err(|e| PubSubError::Url(e.to_string()))?;
-        config.version = RespVersion::RESP3; // on RESP2 a subscribing connection takes no other command
-        config.fail_fast = false;
-        let client = Builder::from_config(config)
+    /// Starts connecting in the background, for ever. Redis need not be there. Fails only on a target that cannot be turned into
+    /// client settings. Call within a tokio runtime.
+    pub fn connect(target: &RedisTarget) -> Result<(Self, Events), PubSubError> {
+        let client = Builder::from_config(config_of(target)?)
             .with_performance_config(|p| {
                 p.default_command_timeout = COMMAND_TIMEOUT;
                 p.broadcast_channel_capacity = MESSAGE_BUFFER;
@@ -85,7 +85,7 @@ impl PubSub {
             })
             .set_policy(ReconnectPolicy::new_exponential(0, 50, 1000, 2)) // 0: for ever
             .build()
-            .map_err(|e| PubSubError::Url(e.to_string()))?;
+            .map_err(|e| PubSubError::Target(e.to_string()))?;
         let events = Events {
             messages: client.message_rx(),
             reconnects: client.reconnect_rx(),
@@ -160,6 +160,47 @@ impl PubSub {
     }
 }
 
+/// The target in fred's words.
+fn config_of(target: &RedisTarget) -> Result<Config, PubSubError> {
+    let wrong = |e: &dyn std::fmt::Display| PubSubError::Target(e.to_string());
+    let servers = |endpoints: &[Endpoint]| endpoints.iter().map(|e| Server::new(e.host(), e.port())).collect();
+    let server = match target.kind() {
+        Kind::Standalone(one) => ServerConfig::new_centralized(one.host(), one.port()),
+        Kind::Cluster(entries) => ServerConfig::Clustered { hosts: servers(entries), policy: ClusterDiscoveryPolicy::default() },
+        Kind::Sentinel { sentinels, service, .. } => ServerConfig::Sentinel {
+            hosts: servers(sentinels),
+            service_name: service.clone(),
+            username: sentinels[0].login().user().map(str::to_owned),
+            password: sentinels[0].login().password().map(str::to_owned),
+        },
+    };
+    let tls: Option<TlsConfig> = match target.authorities() {
+        _ if !target.tls() => None,
+        Some(pem) => Some(connector(pem).map_err(|e| wrong(&e))?.into()),
+        None => Some(TlsConnector::default_rustls().map_err(|e| wrong(&e))?.into()),
+    };
+    let login = target.login();
+    Ok(Config {
+        server,
+        username: login.user().map(str::to_owned),
+        password: login.password().map(str::to_owned),
+        database: Some(u8::try_from(login.db()).map_err(|e| wrong(&e))?).filter(|db| *db > 0),
+        tls,
+        version: RespVersion::RESP3, // on RESP2 a subscribing connection takes no other command
+        fail_fast: false,
+        ..Config::default()
+    })
+}
+
+/// Trusts these authorities and no others.
+fn connector(pem: &[u8]) -> anyhow::Result<TlsConnector> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate?)?;
+    }
+    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth().into())
+}
+
 /// Reads `ssub=N` out of a `CLIENT INFO` line.
 fn ssub(info: &Value) -> Result<Option<u64>, PubSubError> {
     let Some(line) = info.as_str() else { return Err(PubSubError::Confused("CLIENT INFO")) };
@@ -220,7 +261,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_url_that_makes_no_sense_is_refused() {
-        assert!(matches!(PubSub::connect("not a url"), Err(PubSubError::Url(_))));
+    async fn a_database_that_no_redis_has_is_refused() {
+        let target = RedisTarget::parse("redis://localhost/256").unwrap();
+        assert!(matches!(PubSub::connect(&target), Err(PubSubError::Target(_))));
     }
 }
