@@ -6,6 +6,7 @@
 //! - `fleet/`: what must hold over several replicas: races, killed replicas, waiting.
 //! - `contract/`: documents equal code.
 //! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
+//! - `topology/`: Sentinel and clusters of several servers, TLS, ACL: what works on one Redis works there, and goes on after a failover.
 //! - `webhooks/`: what workers push, with receivers on loopback.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
@@ -34,4 +35,5 @@ mod fleet;
 mod history;
 mod lua;
 mod rooms;
+mod topology;
 mod webhooks;

@@ -6,7 +6,8 @@
 mod black_hole;
 mod failover;
 mod frozen;
-mod ledger;
+pub mod ledger;
+mod loss;
 mod lost_replies;
 mod refusing_redis;
 mod restarted_redis;
