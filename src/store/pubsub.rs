@@ -182,14 +182,24 @@ fn config_of(target: &RedisTarget) -> Result<Config, PubSubError> {
     let login = target.login();
     Ok(Config {
         server,
-        username: login.user().map(str::to_owned),
-        password: login.password().map(str::to_owned),
+        username: login.user().map(inline_word),
+        password: login.password().map(inline_word),
         database: Some(u8::try_from(login.db()).map_err(|e| wrong(&e))?).filter(|db| *db > 0),
         tls,
         version: RespVersion::RESP3, // on RESP2 a subscribing connection takes no other command
         fail_fast: false,
         ..Config::default()
     })
+}
+
+/// fred writes user and password into an inline command, `HELLO 3 AUTH user password`, as they are: what Redis would read as more than
+/// one word, or as quotes, is put into quotes here, byte by byte.
+fn inline_word(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'\\')) {
+        return text.to_owned();
+    }
+    let escaped: String = text.bytes().map(|byte| format!("\\x{byte:02x}")).collect();
+    format!("\"{escaped}\"")
 }
 
 /// Trusts these authorities and no others.
@@ -258,6 +268,13 @@ mod tests {
         assert!(matches!(info("id=3 addr=127.0.0.1:1 sub=0 psub=0 multi=-1"), Ok(None)), "before Redis 7.0.3");
         assert!(matches!(info("OK"), Err(PubSubError::Confused(_))), "somebody else's reply");
         assert!(matches!(ssub(&Value::Integer(7)), Err(PubSubError::Confused(_))));
+    }
+
+    #[test]
+    fn a_password_stays_one_word() {
+        assert_eq!(inline_word("p@ss:w%rd/#?"), "p@ss:w%rd/#?");
+        assert_eq!(inline_word("a b"), r#""\x61\x20\x62""#);
+        assert_eq!(inline_word("\"\n"), r#""\x22\x0a""#);
     }
 
     #[tokio::test]

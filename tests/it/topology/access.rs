@@ -18,7 +18,7 @@ use crate::support::process::{Process, free_port};
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 
-const PASSWORD: &str = "p@ss: w%rd/#?";
+const PASSWORD: &str = "p@ss: 'w%rd/\\#?\" ü";
 const USER: &str = "backchannel";
 
 /// What the documents say that the user needs, as words for `ACL SETUSER`.

@@ -181,6 +181,26 @@ async fn a_sentinel_that_says_nothing_does_not_keep_anybody_from_the_new_primary
     fleet.finish().await;
 }
 
+/// Two of three sentinels say nothing, and all connections are cut: the one that is left is enough.
+#[tokio::test]
+async fn one_sentinel_that_answers_is_enough_to_come_back() {
+    let redis = Sentinels::start(FAILOVER_MS);
+    let fleet = redis.fleet().env("BACKCHANNEL_REDIS_TIMEOUT_MS", "800").start().await;
+    let agent = fleet.agent("agent").await;
+    for left in 0..3 {
+        let silent = [&redis.sentinels[(left + 1) % 3], &redis.sentinels[(left + 2) % 3]];
+        silent.iter().for_each(|sentinel| sentinel.freeze());
+        for kind in ["pubsub", "normal"] {
+            let _: () = redis.servers[0].run(&["CLIENT", "KILL", "TYPE", kind]);
+        }
+        let began = Instant::now();
+        whole_again(&fleet, &agent, None).await;
+        println!("with sentinel {left} alone: whole after {:?}", began.elapsed());
+        silent.iter().for_each(|sentinel| sentinel.thaw());
+    }
+    fleet.finish().await;
+}
+
 #[tokio::test]
 async fn in_a_cluster_a_killed_primary_is_followed_by_its_replica_and_the_others_do_not_notice() {
     let cluster = Cluster::start(FAILOVER_MS);

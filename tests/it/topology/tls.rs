@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 
 use crate::support::process::{scratch, serial};
 
@@ -17,10 +17,13 @@ impl Tls {
         let dir = scratch().join(format!("tls-{}", serial()));
         fs::create_dir_all(&dir).expect("the scratch directory can be written to");
         let mut params = CertificateParams::new([]).expect("no names are fine");
+        params.distinguished_name.push(DnType::CommonName, format!("authority {}", serial()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
         let key = KeyPair::generate().expect("a key");
-        let server = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("names");
+        let mut server = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("names");
+        server.distinguished_name = DistinguishedName::new(); // its issuer's would make it look signed by itself
+        server.distinguished_name.push(DnType::CommonName, "redis");
         let server = server.signed_by(&key, &authority).expect("a certificate");
         for (name, pem) in [("ca.pem", authority.pem()), ("server.pem", server.pem()), ("server.key", key.serialize_pem())] {
             fs::write(dir.join(name), pem).expect("the scratch directory can be written to");
