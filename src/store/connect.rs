@@ -8,7 +8,7 @@ use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::cluster_routing::SingleNodeRoutingInfo;
 use deadpool_redis::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
 };
 use tokio::time::sleep;
 
@@ -114,13 +114,17 @@ impl Connector {
     pub async fn connect(&self) -> Result<Connection, RedisError> {
         match self {
             Self::Standalone(one) => one.0.get_multiplexed_async_connection_with_config(&one.1).await.map(Connection::One),
-            Self::Sentinel(sentinel) => connect_to_primary(&sentinel.0, &sentinel.1).await.map(Connection::One),
+            Self::Sentinel(sentinel) => {
+                let primary = find_primary(&sentinel.0).await?;
+                primary.0.get_multiplexed_async_connection_with_config(&sentinel.1).await.map(Connection::One)
+            }
             Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
         }
     }
 }
 
-async fn connect_to_primary(target: &RedisTarget, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError> {
+/// Who the sentinels say is the primary, and says so itself.
+pub(super) async fn find_primary(target: &RedisTarget) -> Result<Primary, RedisError> {
     let Kind::Sentinel { sentinels, service, primary } = target.kind() else {
         return Err(RedisError::from((ErrorKind::InvalidClientConfig, "not a sentinel target")));
     };
@@ -148,6 +152,18 @@ async fn connect_to_primary(target: &RedisTarget, config: &AsyncConnectionConfig
     if let Some(password) = own.login().password() {
         builder = builder.set_client_to_sentinel_password(password);
     }
-    let client = builder.build()?.async_get_client().await?;
-    client.get_multiplexed_async_connection_with_config(config).await
+    builder.build()?.async_get_client().await.map(Primary)
+}
+
+/// A primary that sentinels named.
+pub(super) struct Primary(Client);
+
+impl Primary {
+    /// As the sentinels told it.
+    pub fn address(&self) -> (String, u16) {
+        match self.0.get_connection_info().addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => (host.clone(), *port),
+            _ => (String::new(), 0),
+        }
+    }
 }

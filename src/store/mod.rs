@@ -5,6 +5,7 @@ pub mod clock;
 mod connect;
 pub mod jobs;
 pub mod keyspace;
+mod line;
 pub mod pubsub;
 pub mod reach;
 pub mod redis;

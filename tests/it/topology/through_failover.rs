@@ -13,6 +13,9 @@ use crate::history::trouble::Trouble;
 use crate::support::redis::RedisServer;
 use crate::support::wait::{eventually, eventually_blocking};
 
+/// A planned failover that did not come about in 5 s is given up, by Redis.
+const HAND_OVER: Duration = Duration::from_secs(6);
+
 /// Kills a primary at a moment at which its replicas have all that it has. Writes that were held back for that moment are lost with
 /// it, and were not answered.
 fn kill_without_loss(primary: &RedisServer, replicas: &[&Arc<RedisServer>]) {
@@ -29,12 +32,14 @@ fn offset(server: &RedisServer, field: &str) -> u64 {
 }
 
 /// Does something to Redis; all is whole again when it has a primary and all subscriptions are back.
-async fn broken(trouble: &Trouble<'_>, what: &str, how: impl FnOnce(), mended: impl Fn() -> bool) {
+async fn broken(trouble: &Trouble<'_>, what: &str, how: impl FnOnce(), mut mended: impl FnMut() -> bool) {
+    // Somebody always waits somewhere: without that nothing could be seen to come back.
+    eventually("replicas have subscribed", SOON, || async { trouble.subscriptions().iter().filter(|n| **n > 0).count() > 3 }).await;
     let fault = async {
         let before = trouble.subscriptions();
         let began = Instant::now();
         how();
-        eventually("there is a primary again", SOON, || async { mended() }).await;
+        eventually("there is a primary again", SOON, || std::future::ready(mended())).await;
         let promoted = began.elapsed();
         trouble.subscribed_again(&before).await;
         println!("{what}: a new primary after {promoted:?}, all subscriptions after {:?}", began.elapsed());
@@ -73,8 +78,16 @@ async fn promises_hold_while_a_cluster_replaces_a_killed_primary_and_takes_it_ba
         })
         .await;
         // As before an upgrade of a server: its replica takes over in order, and nothing is lost.
-        let hand_over = || cluster.servers[first].run(&["CLUSTER", "FAILOVER"]);
-        broken(&trouble, "planned failover", hand_over, || cluster.owner(slot) == Some(first)).await;
+        let hand_over = || cluster.servers[first].run::<()>(&["CLUSTER", "FAILOVER"]);
+        let mut asked = Instant::now();
+        let done = || {
+            if asked.elapsed() > HAND_OVER {
+                asked = Instant::now();
+                hand_over();
+            }
+            cluster.owner(slot) == Some(first)
+        };
+        broken(&trouble, "planned failover", hand_over, done).await;
         sleep(Duration::from_millis(1500)).await;
     };
     soak_on("cluster-failover", || cluster.fleet().replicas(3), run).await;
