@@ -23,8 +23,8 @@ pub use kinds::{LogFormat, Secret};
 pub use mistakes::Mistake;
 
 use kinds::{
-    Address, Authorities, BaseUrl, Described, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port, Program,
-    RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole,
+    Address, Authorities, BaseUrl, Described, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port,
+    Program, RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole,
 };
 
 /// What every variable starts with.
