@@ -7,7 +7,7 @@ mod black_hole;
 mod failover;
 mod frozen;
 pub mod ledger;
-mod loss;
+pub mod loss;
 mod lost_replies;
 mod refusing_redis;
 mod restarted_redis;
