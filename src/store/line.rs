@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use fred::{
     clients::Client,
     interfaces::{ClientLike, ClusterInterface, EventInterface},
@@ -18,7 +17,7 @@ use fred::{
 };
 use parking_lot::Mutex;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -30,10 +29,13 @@ use super::target::{Endpoint, Kind, RedisTarget};
 const MESSAGE_BUFFER: usize = 16_384;
 const RECONNECT_FIRST: Duration = Duration::from_millis(50);
 const RECONNECT_LONGEST: Duration = Duration::from_millis(1000);
+/// Whether a connection that is being made stands.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A client, or one after another.
 pub(super) struct Line {
-    current: Arc<ArcSwap<Client>>,
+    /// Told again when it is connected.
+    current: watch::Receiver<Client>,
     /// Rung when the connection is to be given up; only where clients are made one after another.
     give_up: Option<Arc<Notify>>,
     task: Mutex<Option<AbortOnDropHandle<()>>>,
@@ -74,8 +76,8 @@ impl Line {
         if matches!(target.kind(), Kind::Sentinel { .. }) {
             let nobody = client(target, None, None)?;
             let ears = Ears::of(&nobody, fresh);
-            let (current, give_up) = (Arc::new(ArcSwap::from_pointee(nobody)), Arc::new(Notify::new()));
-            let task = tokio::spawn(follow_primary(target.clone(), current.clone(), tell, give_up.clone()));
+            let ((show, current), give_up) = (watch::channel(nobody), Arc::new(Notify::new()));
+            let task = tokio::spawn(follow_primary(target.clone(), show, tell, give_up.clone()));
             return Ok((Self { current, give_up: Some(give_up), task: Mutex::new(Some(AbortOnDropHandle::new(task))) }, ears));
         }
         drop(tell); // nobody comes after it
@@ -88,11 +90,21 @@ impl Line {
             }
         });
         let task = Mutex::new(Some(AbortOnDropHandle::new(task)));
-        Ok((Self { current: Arc::new(ArcSwap::from_pointee(client)), give_up: None, task }, ears))
+        Ok((Self { current: watch::channel(client).1, give_up: None, task }, ears))
     }
 
     pub fn client(&self) -> Client {
-        Client::clone(&self.current.load())
+        self.current.borrow().clone()
+    }
+
+    /// The client as soon as it is connected. One that finds its way back by itself holds commands until it is.
+    pub async fn connected(&self) -> Result<Client, PubSubError> {
+        if self.give_up.is_none() {
+            return Ok(self.client());
+        }
+        let mut current = self.current.clone();
+        let connected = timeout(COMMAND_TIMEOUT, current.wait_for(ClientLike::is_connected)).await;
+        connected.ok().and_then(Result::ok).map(|client| client.clone()).ok_or(PubSubError::Away)
     }
 
     /// Gives up the connection for a new one; in a cluster, unless `all`, only reads the map of nodes again.
@@ -122,20 +134,27 @@ impl Line {
 }
 
 /// Asks who the primary is, connects there, waits until that ends; for ever.
-async fn follow_primary(target: RedisTarget, current: Arc<ArcSwap<Client>>, tell: mpsc::UnboundedSender<Ears>, give_up: Arc<Notify>) {
+async fn follow_primary(target: RedisTarget, show: watch::Sender<Client>, tell: mpsc::UnboundedSender<Ears>, give_up: Arc<Notify>) {
     let mut pause = RECONNECT_FIRST;
     loop {
         let began = Instant::now();
         match connect(&target, &tell).await {
             Ok((client, mut connected)) => {
-                current.store(Arc::new(client));
+                show.send_replace(client.clone());
+                let stands = async {
+                    while !client.is_connected() {
+                        sleep(LOOK_EVERY).await;
+                    }
+                    show.send_replace(client.clone());
+                    give_up.notified().await;
+                };
                 tokio::select! {
                     _ = &mut connected => {}
-                    () = give_up.notified() => {}
+                    () = stands => {}
                 }
                 drop(connected);
                 if let Ok(nobody) = self::client(&target, None, None) {
-                    current.store(Arc::new(nobody)); // is not connected, and says so
+                    show.send_replace(nobody); // is not connected, and says so
                 }
             }
             Err(cause) => tracing::debug!(%cause, "the primary cannot be subscribed at"),

@@ -31,6 +31,9 @@ pub enum PubSubError {
     /// Redis refused, did not answer within [`COMMAND_TIMEOUT`], or is not there.
     #[error("redis: {0}")]
     Redis(#[from] fred::error::Error),
+    /// There is no primary to subscribe at.
+    #[error("no connection to the primary")]
+    Away,
     /// The reply belongs to another command: the connection must be replaced.
     #[error("reply to another command: {0}")]
     Confused(&'static str),
@@ -69,7 +72,7 @@ impl PubSub {
         // Not fred's `ssubscribe`: that one waits for each answer before it sends the next command, and throws the
         // answer away unread.
         let command = CustomCommand::new_static("SSUBSCRIBE", ClusterHash::FirstKey, false);
-        let reply: Value = self.line.client().custom(command, vec![topic]).await?;
+        let reply: Value = self.line.connected().await?.custom(command, vec![topic]).await?;
         match &reply {
             Value::Array(parts) if parts.get(1).and_then(Value::as_str).is_some_and(|name| &*name == topic) => Ok(()),
             _ => Err(PubSubError::Confused("SSUBSCRIBE")),

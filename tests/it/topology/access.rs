@@ -9,6 +9,7 @@ use deadpool_redis::redis::{Client as RedisClient, RedisResult, cmd};
 use serde_json::json;
 
 use super::SOON;
+use super::cluster::Cluster;
 use super::core::core;
 use super::sentinels::Sentinels;
 use super::tls::Tls;
@@ -144,14 +145,26 @@ async fn two_prefixes_on_one_redis_are_two_instances() {
 #[tokio::test]
 async fn sentinels_and_their_servers_may_speak_tls() {
     let tls = Tls::new();
-    let redis = Sentinels::start_with_tls(&tls);
-    let fleet = redis.fleet().env("BACKCHANNEL_REDIS_TLS_CA_FILE", &tls.authority()).start().await;
+    hands_over(Sentinels::start_with_tls(&tls).fleet(), &tls).await;
+}
+
+#[tokio::test]
+async fn a_cluster_may_speak_tls() {
+    let tls = Tls::new();
+    hands_over(Cluster::start_with_tls(&tls).fleet(), &tls).await;
+}
+
+/// A few channels, so that several servers of a cluster are met; whoever waits is woken.
+async fn hands_over(fleet: Builder, tls: &Tls) {
+    let fleet = fleet.env("BACKCHANNEL_REDIS_TLS_CA_FILE", &tls.authority()).start().await;
     let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
-    let channel = poster.channel("claimable").await;
-    let waiter = tokio::spawn(worker.on(1).claim_next(&channel, json!({ "wait": 25 })).into_future());
-    eventually("it waits", SOON, || async { fleet.subscribers(&channel) == 1 }).await;
-    let message = poster.on(0).post_message(&channel, "over TLS").await;
-    let got = tokio::time::timeout(SOON, waiter).await.expect("it sleeps on").unwrap().ok(200);
-    assert_eq!(got["claimed"]["id"], json!(message));
+    for _ in 0..4 {
+        let channel = poster.channel("claimable").await;
+        let waiter = tokio::spawn(worker.on(1).claim_next(&channel, json!({ "wait": 25 })).into_future());
+        eventually("it waits", SOON, || async { fleet.subscribers(&channel) == 1 }).await;
+        let message = poster.on(0).post_message(&channel, "over TLS").await;
+        let got = tokio::time::timeout(SOON, waiter).await.expect("it sleeps on").unwrap().ok(200);
+        assert_eq!(got["claimed"]["id"], json!(message));
+    }
     fleet.finish().await;
 }

@@ -3,7 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use super::SOON;
+use super::tls::Tls;
 use crate::support::fleet::{Builder, Fleet};
+use crate::support::process::free_port;
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually_blocking;
 
@@ -14,6 +16,9 @@ const SLOTS: usize = 16_384;
 pub struct Cluster {
     pub servers: Vec<Arc<RedisServer>>,
     ids: Vec<String>,
+    /// Where the service and the others meet each server: another port than that of tests, where it speaks TLS.
+    doors: Vec<u16>,
+    scheme: &'static str,
 }
 
 impl Cluster {
@@ -25,17 +30,36 @@ impl Cluster {
 
     /// One for a test that breaks it: `timeout_ms` is the `cluster-node-timeout`.
     pub fn start(timeout_ms: u32) -> Self {
+        Self::start_with(timeout_ms, None)
+    }
+
+    /// One whose servers speak TLS, with each other too.
+    pub fn start_with_tls(tls: &Tls) -> Self {
+        Self::start_with(15_000, Some(tls))
+    }
+
+    fn start_with(timeout_ms: u32, tls: Option<&Tls>) -> Self {
         let timeout = timeout_ms.to_string();
-        let args = ["--cluster-node-timeout", &timeout, "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"];
+        let plain = ["--cluster-node-timeout", &timeout, "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"];
         let starting: Vec<_> = (0..2 * PRIMARIES)
             .map(|_| {
-                let args = args.map(str::to_owned);
-                std::thread::spawn(move || RedisServer::start_node(&args.each_ref().map(String::as_str)))
+                let mut args = plain.map(str::to_owned).to_vec();
+                let door = tls.map(|tls| {
+                    let door = free_port();
+                    args.extend(tls.args(door));
+                    args.extend(["--tls-cluster", "yes"].map(str::to_owned));
+                    door
+                });
+                std::thread::spawn(move || {
+                    let server = RedisServer::start_node(&args.iter().map(String::as_str).collect::<Vec<_>>());
+                    let door = door.unwrap_or(server.port());
+                    (server, door)
+                })
             })
             .collect();
-        let servers: Vec<_> = starting.into_iter().map(|one| one.join().expect("a server starts")).collect();
+        let (servers, doors): (Vec<_>, Vec<_>) = starting.into_iter().map(|one| one.join().expect("a server starts")).unzip();
         let ids = servers.iter().map(|server| server.run(&["CLUSTER", "MYID"])).collect();
-        let cluster = Self { servers, ids };
+        let cluster = Self { servers, ids, doors, scheme: if tls.is_some() { "rediss-cluster" } else { "redis-cluster" } };
         cluster.meet();
         cluster
     }
@@ -52,7 +76,7 @@ impl Cluster {
         let nodes: String = first.run(&["CLUSTER", "NODES"]);
         let bus = nodes.split('@').nth(1).and_then(|rest| rest.split([',', ' ']).next()).expect("a node names its bus").to_owned();
         for server in &self.servers[1..] {
-            let _: () = server.run(&["CLUSTER", "MEET", "127.0.0.1", &first.port().to_string(), &bus]);
+            let _: () = server.run(&["CLUSTER", "MEET", "127.0.0.1", &self.doors[0].to_string(), &bus]);
         }
         let all = format!("cluster_known_nodes:{}\r", self.servers.len());
         self.each("all know each other", |server| server.run::<String>(&["CLUSTER", "INFO"]).contains(&all));
@@ -77,8 +101,8 @@ impl Cluster {
 
     /// All servers are named, so that it can be entered whichever of them has died.
     pub fn url(&self) -> String {
-        let nodes: Vec<_> = self.servers[1..].iter().map(|server| format!("node=127.0.0.1:{}", server.port())).collect();
-        format!("redis-cluster://127.0.0.1:{}?{}", self.servers[0].port(), nodes.join("&"))
+        let nodes: Vec<_> = self.doors[1..].iter().map(|door| format!("node=127.0.0.1:{door}")).collect();
+        format!("{}://127.0.0.1:{}?{}", self.scheme, self.doors[0], nodes.join("&"))
     }
 
     /// Replicas on it, two unless said.

@@ -156,12 +156,12 @@ async fn behind_sentinels_a_killed_primary_is_followed_by_another_and_all_goes_o
     let waiters = Waiters::start(&fleet, &agent, 25).await;
     let first = redis.primary().expect("there is a primary");
     let kill = async || {
-        // Its replicas are not told of its last moments, and one of them that does not know better takes over.
-        for _ in 0..30 {
-            let _: i64 = redis.servers[first].run(&["CLIENT", "KILL", "TYPE", "replica"]);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        redis.servers[first].kill9();
+        // Its replicas do not hear of its last moments, and one of them takes over.
+        let primary = &redis.servers[first];
+        let _: () = primary.run(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
+        let _: i64 = primary.run(&["CLIENT", "KILL", "TYPE", "replica"]);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        primary.kill9();
     };
     let lost = survives(&fleet, &agent, &channel, waiters, kill).await;
     assert!(lost.posts > 0, "what is lost must be seen, or nothing is shown by the tests that see nothing lost");

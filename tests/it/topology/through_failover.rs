@@ -73,8 +73,10 @@ async fn promises_hold_while_a_cluster_replaces_a_killed_primary_and_takes_it_ba
         broken(&trouble, "killed primary", kill, || cluster.owner(slot) == Some(second)).await;
         sleep(Duration::from_millis(500)).await;
         cluster.servers[first].restart();
-        eventually("the old primary follows", SOON, || async {
-            cluster.servers[first].run::<String>(&["INFO", "replication"]).contains("master_link_status:up")
+        eventually("the old primary follows, and the new one knows", SOON, || async {
+            let nodes: String = cluster.servers[second].run(&["CLUSTER", "NODES"]);
+            let known = nodes.lines().any(|line| line.starts_with(cluster.id(first)) && line.contains("slave"));
+            known && cluster.servers[first].run::<String>(&["INFO", "replication"]).contains("master_link_status:up")
         })
         .await;
         // As before an upgrade of a server: its replica takes over in order, and nothing is lost.
