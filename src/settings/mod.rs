@@ -7,8 +7,8 @@ mod document;
 mod flags;
 mod kinds;
 mod mistakes;
+mod reader;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,8 +22,10 @@ pub use flags::{Loaded, SettingFlags};
 pub use kinds::{LogFormat, Secret};
 pub use mistakes::Mistake;
 
+use reader::Reader;
+
 use kinds::{
-    Address, Authorities, BaseUrl, Described, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port,
+    Address, Authorities, BaseUrl, Described, Folder, HeaderSecret, Hosts, LogFilter, LogFormats, Millis, Networks, Optional, Port,
     Program, RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole,
 };
 
@@ -309,48 +311,6 @@ fn is_key_character(c: char) -> bool {
     is_word_character(c) || c == ':'
 }
 
-/// Reads texts into values and keeps every mistake.
-struct Reader {
-    defaults: Defaults,
-    values: HashMap<String, String>,
-    mistakes: Vec<Mistake>,
-}
-
-impl Reader {
-    fn read<K: Kind>(&mut self, name: &str, kind: &K) -> Option<K::Value> {
-        let row = row(name)?;
-        let text = self.text(row).to_owned();
-        kind.parse(&text).map_err(|reason| self.mistakes.push(Mistake::value(row, &text, reason.0))).ok()
-    }
-
-    fn text(&self, row: &'static Row) -> &str {
-        self.values.get(row.name).map_or_else(|| row.default_for(self.defaults), String::as_str)
-    }
-
-    /// The rules between two settings.
-    fn compare(&mut self, settings: &Settings) {
-        if settings.default_ttl_s < settings.min_ttl_s {
-            self.together("DEFAULT_TTL_SECONDS", &format!("must be at least {PREFIX}MIN_TTL_SECONDS, which is {}", settings.min_ttl_s));
-        }
-        if settings.redis_password.is_some() && settings.redis_url.login().password().is_some() {
-            self.together("REDIS_PASSWORD_FILE", &format!("{PREFIX}REDIS_URL has a password too: give one of them"));
-        }
-        if settings.redis_authorities.is_some() && !settings.redis_url.tls() {
-            self.together("REDIS_TLS_CA_FILE", &format!("{PREFIX}REDIS_URL does not ask for TLS: its scheme must begin with rediss"));
-        }
-        if settings.metrics_port.is_some_and(|port| port != 0 && port == settings.port) {
-            self.together("METRICS_PORT", &format!("must differ from {PREFIX}PORT (leave it unset to have /metrics there)"));
-        }
-    }
-
-    fn together(&mut self, name: &str, rule: &str) {
-        if let Some(row) = row(&format!("{PREFIX}{name}")) {
-            let text = self.text(row).to_owned();
-            self.mistakes.push(Mistake::together(row, &text, rule));
-        }
-    }
-}
-
 /// The row of a variable.
 fn row(name: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.name == name)
@@ -370,7 +330,7 @@ impl Settings {
     /// # Errors
     /// All mistakes, as there.
     pub fn with_defaults(defaults: Defaults, pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Mistake>> {
-        let mut reader = Reader { defaults, values: HashMap::new(), mistakes: Vec::new() };
+        let mut reader = Reader::new(defaults);
         for (name, text) in pairs {
             if row(&name).is_none() {
                 reader.mistakes.push(Mistake::unknown(&name));
