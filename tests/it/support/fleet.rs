@@ -164,7 +164,8 @@ impl Fleet {
         let topic = format!("{}{{{channel}}}:wake", self.prefix);
         let one = std::slice::from_ref(&self.redis);
         let servers = if self.servers.is_empty() { one } else { &self.servers };
-        let count = |server: &Arc<RedisServer>| server.run::<(String, usize)>(&["PUBSUB", "SHARDNUMSUB", &topic]).1;
+        let count =
+            |server: &Arc<RedisServer>| server.try_run::<(String, usize)>(&["PUBSUB", "SHARDNUMSUB", &topic]).map_or(0, |(_, count)| count);
         servers.iter().filter(|server| server.answers()).map(count).sum()
     }
 

@@ -141,6 +141,12 @@ impl RedisServer {
         command.query(&mut self.conn()).unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")))
     }
 
+    /// The same where the server may end the connection before it answers, as one does that sentinels give another role.
+    pub fn try_run<T: FromRedisValue>(&self, words: &[&str]) -> Option<T> {
+        let mut connection = self.client().get_connection().ok()?;
+        cmd(words[0]).arg(&words[1..]).query(&mut connection).ok()
+    }
+
     /// Its process runs and is not frozen.
     pub fn answers(&self) -> bool {
         let mut process = self.process();
