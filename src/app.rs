@@ -77,9 +77,9 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     let metrics = Metrics::new()?;
     let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout, metrics.redis.clone())?;
     // More topics than waiters: who waits for a receipt has two, those that were left linger, and must not take the places of who waits now.
-    let room = HubConfig::default();
+    let room = HubConfig::new(target.clone());
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(4));
-    let hub = Hub::start(HubConfig { url: target.url().to_owned(), max_topics, ..room })?;
+    let hub = Hub::start(HubConfig { max_topics, ..room })?;
     let (max_redis_bytes, max_bytes_per_day) = (settings.max_redis_bytes, settings.max_bytes_per_key_per_day);
     let most_waiters = Most { all: settings.longpoll_max_waiters, of_one: settings.longpoll_max_waiters_per_key };
     let app = Arc::new(AppState {

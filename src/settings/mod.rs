@@ -7,8 +7,8 @@ mod document;
 mod flags;
 mod kinds;
 mod mistakes;
+mod reader;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,9 +22,11 @@ pub use flags::{Loaded, SettingFlags};
 pub use kinds::{LogFormat, Secret};
 pub use mistakes::Mistake;
 
+use reader::Reader;
+
 use kinds::{
-    Address, BaseUrl, Described, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port, Program,
-    RedisUrl, Seconds, SecondsList, Switch, Text, Whole,
+    Address, Authorities, BaseUrl, Described, Folder, HeaderSecret, Hosts, LogFilter, LogFormats, Millis, Networks, Optional, Port,
+    Program, RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole,
 };
 
 /// What every variable starts with.
@@ -155,6 +157,10 @@ settings! {
     "Redis" {
         redis_url: RedisTarget = "REDIS_URL", "redis://127.0.0.1:6379/0", RedisUrl,
             "Where Redis is: one server, Sentinel or a cluster. `dev` starts its own and ignores this.";
+        redis_password: Option<Secret> = "REDIS_PASSWORD_FILE", "", Optional(SecretFile),
+            "File with the password for Redis, so that it need not stand in the URL; the user stays there (redis://user@host). Sentinels' own password stays in their URL.";
+        redis_authorities: Option<Vec<u8>> = "REDIS_TLS_CA_FILE", "", Optional(Authorities),
+            "Authorities whose certificates Redis and sentinels may show (rediss://); unset, those of the system.";
         key_prefix: String = "KEY_PREFIX", "bc:", Text { max: 64, of: "letters, digits and . _ : -", ok: is_key_character },
             "What every key in Redis starts with; replicas with the same prefix are one fleet.";
         redis_connections: usize = "REDIS_CONNECTIONS", "2", Whole::<usize>::new(1, 64),
@@ -305,42 +311,6 @@ fn is_key_character(c: char) -> bool {
     is_word_character(c) || c == ':'
 }
 
-/// Reads texts into values and keeps every mistake.
-struct Reader {
-    defaults: Defaults,
-    values: HashMap<String, String>,
-    mistakes: Vec<Mistake>,
-}
-
-impl Reader {
-    fn read<K: Kind>(&mut self, name: &str, kind: &K) -> Option<K::Value> {
-        let row = row(name)?;
-        let text = self.text(row).to_owned();
-        kind.parse(&text).map_err(|reason| self.mistakes.push(Mistake::value(row, &text, reason.0))).ok()
-    }
-
-    fn text(&self, row: &'static Row) -> &str {
-        self.values.get(row.name).map_or_else(|| row.default_for(self.defaults), String::as_str)
-    }
-
-    /// The rules between two settings.
-    fn compare(&mut self, settings: &Settings) {
-        if settings.default_ttl_s < settings.min_ttl_s {
-            self.together("DEFAULT_TTL_SECONDS", &format!("must be at least {PREFIX}MIN_TTL_SECONDS, which is {}", settings.min_ttl_s));
-        }
-        if settings.metrics_port.is_some_and(|port| port != 0 && port == settings.port) {
-            self.together("METRICS_PORT", &format!("must differ from {PREFIX}PORT (leave it unset to have /metrics there)"));
-        }
-    }
-
-    fn together(&mut self, name: &str, rule: &str) {
-        if let Some(row) = row(&format!("{PREFIX}{name}")) {
-            let text = self.text(row).to_owned();
-            self.mistakes.push(Mistake::together(row, &text, rule));
-        }
-    }
-}
-
 /// The row of a variable.
 fn row(name: &str) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.name == name)
@@ -360,7 +330,7 @@ impl Settings {
     /// # Errors
     /// All mistakes, as there.
     pub fn with_defaults(defaults: Defaults, pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<Mistake>> {
-        let mut reader = Reader { defaults, values: HashMap::new(), mistakes: Vec::new() };
+        let mut reader = Reader::new(defaults);
         for (name, text) in pairs {
             if row(&name).is_none() {
                 reader.mistakes.push(Mistake::unknown(&name));
@@ -368,14 +338,25 @@ impl Settings {
                 reader.values.insert(name, text.trim().to_owned());
             }
         }
-        let settings = Self::read(&mut reader);
-        if let Some(settings) = &settings {
-            reader.compare(settings);
-        }
+        let settings = Self::read(&mut reader).map(|settings| {
+            reader.compare(&settings);
+            settings.with_redis_complete()
+        });
         match settings {
             Some(settings) if reader.mistakes.is_empty() => Ok(settings),
             _ => Err(reader.mistakes),
         }
+    }
+
+    /// The URL of Redis together with what the settings beside it say.
+    fn with_redis_complete(mut self) -> Self {
+        if let Some(password) = &self.redis_password {
+            self.redis_url = self.redis_url.with_password(password.expose());
+        }
+        if let Some(pem) = &self.redis_authorities {
+            self.redis_url = self.redis_url.with_authorities(pem);
+        }
+        self
     }
 
     /// The longest body that is read, 413 beyond: the longest content with every byte escaped (`\u0001`), and room for metadata,

@@ -8,7 +8,7 @@ use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::cluster_routing::SingleNodeRoutingInfo;
 use deadpool_redis::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
 };
 use tokio::time::sleep;
 
@@ -77,8 +77,8 @@ pub(super) fn proves_non_execution(e: &RedisError) -> bool {
 
 /// Makes connections; a sentinel is asked for the primary each time.
 pub(super) enum Connector {
-    Standalone(Box<(ConnectionInfo, AsyncConnectionConfig)>),
-    Sentinel(Box<(Kind, AsyncConnectionConfig)>),
+    Standalone(Box<(Client, AsyncConnectionConfig)>),
+    Sentinel(Box<(RedisTarget, AsyncConnectionConfig)>),
     Cluster(Box<ClusterClient>),
 }
 
@@ -87,34 +87,45 @@ impl Connector {
         // The lane has a timer for each command; one more within would only cost.
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
         Ok(match target.kind() {
-            Kind::Standalone(endpoint) => Self::Standalone(Box::new((endpoint.connection_info()?, config))),
-            Kind::Sentinel { .. } => Self::Sentinel(Box::new((target.kind().clone(), config))),
+            Kind::Standalone(endpoint) => {
+                let info = endpoint.connection_info()?;
+                let client = match target.certificates() {
+                    Some(certificates) => Client::build_with_tls(info, certificates)?,
+                    None => Client::open(info)?,
+                };
+                Self::Standalone(Box::new((client, config)))
+            }
+            Kind::Sentinel { .. } => Self::Sentinel(Box::new((target.clone(), config))),
             Kind::Cluster(entries) => {
                 let infos = entries.iter().map(Endpoint::connection_info).collect::<Result<Vec<_>, _>>()?;
-                let client = ClusterClient::builder(infos)
+                let mut builder = ClusterClient::builder(infos)
                     .connection_timeout(CONNECT_TIMEOUT)
                     .response_timeout(command_timeout)
                     .tcp_settings(tcp_settings())
-                    .retries(0)
-                    .build()?;
-                Self::Cluster(Box::new(client))
+                    .retries(0);
+                if let Some(certificates) = target.certificates() {
+                    builder = builder.certs(certificates);
+                }
+                Self::Cluster(Box::new(builder.build()?))
             }
         })
     }
 
     pub async fn connect(&self) -> Result<Connection, RedisError> {
         match self {
-            Self::Standalone(one) => {
-                Client::open(one.0.clone())?.get_multiplexed_async_connection_with_config(&one.1).await.map(Connection::One)
+            Self::Standalone(one) => one.0.get_multiplexed_async_connection_with_config(&one.1).await.map(Connection::One),
+            Self::Sentinel(sentinel) => {
+                let primary = find_primary(&sentinel.0).await?;
+                primary.0.get_multiplexed_async_connection_with_config(&sentinel.1).await.map(Connection::One)
             }
-            Self::Sentinel(sentinel) => connect_to_primary(&sentinel.0, &sentinel.1).await.map(Connection::One),
             Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
         }
     }
 }
 
-async fn connect_to_primary(kind: &Kind, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError> {
-    let Kind::Sentinel { sentinels, service, primary } = kind else {
+/// Who the sentinels say is the primary, and says so itself.
+pub(super) async fn find_primary(target: &RedisTarget) -> Result<Primary, RedisError> {
+    let Kind::Sentinel { sentinels, service, primary } = target.kind() else {
         return Err(RedisError::from((ErrorKind::InvalidClientConfig, "not a sentinel target")));
     };
     let addresses = sentinels.iter().map(|s| s.connection_info().map(|i| i.addr().clone())).collect::<Result<Vec<_>, _>>()?;
@@ -123,8 +134,11 @@ async fn connect_to_primary(kind: &Kind, config: &AsyncConnectionConfig) -> Resu
         .set_client_to_redis_tcp_settings(tcp_settings())
         .set_client_to_sentinel_tcp_settings(tcp_settings());
     let own = &sentinels[0];
-    if own.tls() {
+    if target.tls() {
         builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
+    }
+    if let Some(certificates) = target.certificates() {
+        builder = builder.set_client_to_redis_certificates(certificates.clone()).set_client_to_sentinel_certificates(certificates);
     }
     if let Some(user) = primary.user() {
         builder = builder.set_client_to_redis_username(user);
@@ -138,6 +152,18 @@ async fn connect_to_primary(kind: &Kind, config: &AsyncConnectionConfig) -> Resu
     if let Some(password) = own.login().password() {
         builder = builder.set_client_to_sentinel_password(password);
     }
-    let client = builder.build()?.async_get_client().await?;
-    client.get_multiplexed_async_connection_with_config(config).await
+    builder.build()?.async_get_client().await.map(Primary)
+}
+
+/// A primary that sentinels named.
+pub(super) struct Primary(Client);
+
+impl Primary {
+    /// As the sentinels told it.
+    pub fn address(&self) -> (String, u16) {
+        match self.0.get_connection_info().addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => (host.clone(), *port),
+            _ => (String::new(), 0),
+        }
+    }
 }

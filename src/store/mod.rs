@@ -6,6 +6,7 @@ mod command;
 mod connect;
 pub mod jobs;
 pub mod keyspace;
+mod line;
 pub mod measure;
 pub mod pubsub;
 pub mod reach;

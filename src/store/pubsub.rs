@@ -8,32 +8,32 @@
 use std::time::Duration;
 
 use fred::{
-    clients::Client,
-    interfaces::{ClientInterface, ClientLike, ClusterInterface, EventInterface, PubsubInterface},
+    interfaces::{ClientInterface, ClientLike, PubsubInterface},
     types::{
-        Builder, ClusterHash, ClusterStateChange, ConnectHandle, CustomCommand, Message, RespVersion, Value,
-        config::{Config, Options, ReconnectPolicy, Server},
+        ClusterHash, CustomCommand, Value,
+        config::{Options, Server},
     },
 };
 use futures::future::try_join_all;
-use parking_lot::Mutex;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::line::{Ears, Line};
+use super::target::RedisTarget;
 
 /// How long one command may take, including the time it queues while there is no connection.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_millis(1500);
-/// Messages that may wait for us before the oldest are dropped, which [`Event::Lagged`] then tells. fred allocates this
-/// at start.
-const MESSAGE_BUFFER: usize = 16_384;
-
-/// Why a subscribing command failed. All but [`PubSubError::Url`] may be tried again.
+/// Why a subscribing command failed. All but [`PubSubError::Target`] may be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum PubSubError {
-    /// The URL is not one that fred understands.
-    #[error("redis url: {0}")]
-    Url(String),
+    /// The target is not one that fred understands.
+    #[error("redis: {0}")]
+    Target(String),
     /// Redis refused, did not answer within [`COMMAND_TIMEOUT`], or is not there.
     #[error("redis: {0}")]
     Redis(#[from] fred::error::Error),
+    /// There is no primary to subscribe at.
+    #[error("no connection to the primary")]
+    Away,
     /// The reply belongs to another command: the connection must be replaced.
     #[error("reply to another command: {0}")]
     Confused(&'static str),
@@ -56,44 +56,15 @@ pub enum Event {
 
 /// One connection (one per primary in a cluster) that only subscribes.
 pub struct PubSub {
-    client: Client,
-    task: Mutex<Option<ConnectHandle>>,
+    line: Line,
 }
 
 impl PubSub {
-    /// Starts connecting to `url` (`redis`, `rediss`, either with `-sentinel` or `-cluster`) in the background, for
-    /// ever. Redis need not be there. Fails on a URL that cannot be understood only. Call within a tokio runtime.
-    pub fn connect(url: &str) -> Result<(Self, Events), PubSubError> {
-        let mut config = Config::from_url(url).map_err(|e| PubSubError::Url(e.to_string()))?;
-        config.version = RespVersion::RESP3; // on RESP2 a subscribing connection takes no other command
-        config.fail_fast = false;
-        let client = Builder::from_config(config)
-            .with_performance_config(|p| {
-                p.default_command_timeout = COMMAND_TIMEOUT;
-                p.broadcast_channel_capacity = MESSAGE_BUFFER;
-            })
-            .with_connection_config(|c| {
-                c.connection_timeout = Duration::from_millis(500);
-                c.internal_command_timeout = Duration::from_secs(1);
-                c.max_command_attempts = 3; // all commands here may be repeated, and a MOVED costs an attempt
-                c.max_command_buffer_len = 20_000;
-                #[cfg(target_os = "linux")]
-                {
-                    // The only thing that notices a black hole under steady traffic.
-                    c.tcp.user_timeout = Some(Duration::from_secs(2));
-                }
-            })
-            .set_policy(ReconnectPolicy::new_exponential(0, 50, 1000, 2)) // 0: for ever
-            .build()
-            .map_err(|e| PubSubError::Url(e.to_string()))?;
-        let events = Events {
-            messages: client.message_rx(),
-            reconnects: client.reconnect_rx(),
-            topology: client.cluster_change_rx(),
-            errors: client.error_rx(),
-        };
-        let task = Mutex::new(Some(client.connect()));
-        Ok((Self { client, task }, events))
+    /// Starts connecting in the background, for ever. Redis need not be there. Fails only on a target that cannot be turned into
+    /// client settings. Call within a tokio runtime.
+    pub fn connect(target: &RedisTarget) -> Result<(Self, Events), PubSubError> {
+        let (line, ears) = Line::start(target)?;
+        Ok((Self { line }, Events { ears }))
     }
 
     /// Subscribes to `topic` and returns once Redis has confirmed exactly that. Repeating it is harmless.
@@ -101,7 +72,7 @@ impl PubSub {
         // Not fred's `ssubscribe`: that one waits for each answer before it sends the next command, and throws the
         // answer away unread.
         let command = CustomCommand::new_static("SSUBSCRIBE", ClusterHash::FirstKey, false);
-        let reply: Value = self.client.custom(command, vec![topic]).await?;
+        let reply: Value = self.line.connected().await?.custom(command, vec![topic]).await?;
         match &reply {
             Value::Array(parts) if parts.get(1).and_then(Value::as_str).is_some_and(|name| &*name == topic) => Ok(()),
             _ => Err(PubSubError::Confused("SSUBSCRIBE")),
@@ -111,52 +82,41 @@ impl PubSub {
     /// Ends the subscription to `topic`. Returns when the command is written, not when it has been obeyed; a later
     /// command on this connection comes after it.
     pub async fn sunsubscribe(&self, topic: &str) -> Result<(), PubSubError> {
-        Ok(self.client.sunsubscribe(topic).await?)
+        Ok(self.line.client().sunsubscribe(topic).await?)
     }
 
     /// How many topics Redis holds for this connection (`ssub` of `CLIENT INFO`; in a cluster the sum over the
     /// connections to all primaries). `None` where the server does not say (Redis before 7.0.3).
     pub async fn subscription_count(&self) -> Result<Option<u64>, PubSubError> {
-        if !self.client.is_clustered() {
-            return ssub(&self.client.client_info().await?);
+        let client = self.line.client();
+        if !client.is_clustered() {
+            return ssub(&client.client_info().await?);
         }
-        let nodes = self.client.active_connections();
+        let nodes = client.active_connections();
         let counts = try_join_all(nodes.into_iter().map(|node| self.count_on(node))).await?;
         Ok(counts.into_iter().sum()) // None if one of them is
     }
 
     async fn count_on(&self, server: Server) -> Result<Option<u64>, PubSubError> {
         let only_there = Options { cluster_node: Some(server), ..Options::default() };
-        ssub(&self.client.with_options(&only_there).client_info().await?)
+        ssub(&self.line.client().with_options(&only_there).client_info().await?)
     }
 
     /// True while every connection is up, as far as is known.
     pub fn is_connected(&self) -> bool {
-        self.client.is_connected()
+        self.line.client().is_connected()
     }
 
     /// Replaces a connection that does not answer or answers wrongly. In a cluster only the map of nodes is read again
     /// unless `all`: dropping the connections to the healthy nodes with it would silence their topics until the bad
     /// node is back.
     pub async fn renew(&self, all: bool) {
-        let done = match self.client.is_clustered() && !all {
-            true => self.client.sync_cluster().await,
-            false => self.client.force_reconnection().await,
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, "subscriber connection could not be renewed");
-        }
+        self.line.renew(all).await;
     }
 
     /// Says goodbye and stops connecting. Takes at most half a second.
     pub async fn close(&self) {
-        let goodbye = tokio::time::timeout(Duration::from_millis(500), self.client.quit()).await;
-        if !matches!(goodbye, Ok(Ok(()))) {
-            tracing::debug!("subscriber connection closed without goodbye");
-        }
-        if let Some(task) = self.task.lock().take() {
-            task.abort(); // still trying to connect, if Redis is away
-        }
+        self.line.close().await;
     }
 }
 
@@ -171,22 +131,34 @@ fn ssub(info: &Value) -> Result<Option<u64>, PubSubError> {
 
 /// Everything the connection has to tell, in one stream. What it buffers is bounded; what is dropped is told.
 pub struct Events {
-    messages: Receiver<Message>,
-    reconnects: Receiver<Server>,
-    topology: Receiver<Vec<ClusterStateChange>>,
-    errors: Receiver<(fred::error::Error, Option<Server>)>,
+    ears: Ears,
 }
 
 impl Events {
     /// The next event, or `None` after [`PubSub::close`]. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
+        let heard = self.hear().await;
+        if heard.is_some() {
+            return heard;
+        }
+        // That client has ended; it may be followed by another.
+        self.ears.fresh.recv().await?.put_on(&mut self.ears);
+        Some(Event::Disconnected)
+    }
+
+    async fn hear(&mut self) -> Option<Event> {
+        let Ears { fresh, messages, reconnects, topology, errors } = &mut self.ears;
         tokio::select! {
             // Losses first, so that a flood of messages cannot hide them.
             biased;
-            said = self.errors.recv() => said_or_lagged(said, Event::Disconnected),
-            said = self.reconnects.recv() => said_or_lagged(said, Event::Reconnected),
-            said = self.topology.recv() => said_or_lagged(said, Event::TopologyChanged),
-            said = self.messages.recv() => match said {
+            Some(ears) = fresh.recv() => {
+                ears.put_on(&mut self.ears);
+                Some(Event::Disconnected)
+            }
+            said = errors.recv() => said_or_lagged(said, Event::Disconnected),
+            said = reconnects.recv() => said_or_lagged(said, Event::Reconnected),
+            said = topology.recv() => said_or_lagged(said, Event::TopologyChanged),
+            said = messages.recv() => match said {
                 Ok(message) => Some(Event::Message {
                     topic: message.channel.to_string(),
                     payload: message.value.as_bytes().map(<[u8]>::to_vec).unwrap_or_default(),
@@ -220,7 +192,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_url_that_makes_no_sense_is_refused() {
-        assert!(matches!(PubSub::connect("not a url"), Err(PubSubError::Url(_))));
+    async fn a_database_that_no_redis_has_is_refused() {
+        let target = RedisTarget::parse("redis://localhost/256").unwrap();
+        assert!(matches!(PubSub::connect(&target), Err(PubSubError::Target(_))));
     }
 }

@@ -1,16 +1,19 @@
 //! Where Redis is: `redis://`, `rediss://` (TLS), `redis-sentinel://`, `redis-cluster://`, and how both clients reach it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError, io::tcp::TcpSettings};
+use deadpool_redis::redis::{
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisError, TlsCertificates, io::tcp::TcpSettings,
+};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// A checked Redis URL. Its text holds a password: `Debug` does not show it.
+/// A checked Redis URL, and what the settings say beside it. It holds a password: `Debug` does not show it.
 #[derive(Clone)]
 pub struct RedisTarget {
-    url: String,
     kind: Kind,
+    authorities: Option<Arc<[u8]>>,
 }
 
 /// What the URL's scheme asks for.
@@ -95,16 +98,54 @@ impl RedisTarget {
                 Kind::Sentinel { sentinels: all, service, primary: login }
             }
         };
-        Ok(Self { url: text.to_owned(), kind })
+        Ok(Self { kind, authorities: None })
     }
 
-    /// The text as it was given, password included: for clients only, never for a log.
-    pub fn url(&self) -> &str {
-        &self.url
+    /// The same with this password for the servers that hold the data; sentinels keep theirs.
+    pub fn with_password(mut self, password: &str) -> Self {
+        match &mut self.kind {
+            Kind::Standalone(endpoint) => endpoint.login.password = Some(password.to_owned()),
+            Kind::Sentinel { primary, .. } => primary.password = Some(password.to_owned()),
+            Kind::Cluster(entries) => entries.iter_mut().for_each(|e| e.login.password = Some(password.to_owned())),
+        }
+        self
+    }
+
+    /// The same, trusting certificates of these authorities (PEM) and no others. They must have been read once.
+    pub fn with_authorities(mut self, pem: &[u8]) -> Self {
+        self.authorities = Some(pem.into());
+        self
+    }
+
+    /// The authorities to trust instead of the system's, as PEM.
+    pub fn authorities(&self) -> Option<&[u8]> {
+        self.authorities.as_deref()
+    }
+
+    /// The same in the words of the `redis` crate.
+    pub fn certificates(&self) -> Option<TlsCertificates> {
+        Some(TlsCertificates { client_tls: None, root_cert: Some(self.authorities()?.to_vec()) })
     }
 
     pub fn kind(&self) -> &Kind {
         &self.kind
+    }
+
+    /// How to log in at the servers that hold the data.
+    pub fn login(&self) -> &Login {
+        match &self.kind {
+            Kind::Standalone(endpoint) => &endpoint.login,
+            Kind::Sentinel { primary, .. } => primary,
+            Kind::Cluster(entries) => &entries[0].login,
+        }
+    }
+
+    /// Whether connections are encrypted, those to sentinels too.
+    pub fn tls(&self) -> bool {
+        match &self.kind {
+            Kind::Standalone(endpoint) => endpoint.tls,
+            Kind::Sentinel { sentinels: all, .. } | Kind::Cluster(all) => all[0].tls,
+        }
     }
 }
 
@@ -117,8 +158,12 @@ impl Endpoint {
         connection_info(&self.host, self.port, self.tls, &self.login)
     }
 
-    pub fn tls(&self) -> bool {
-        self.tls
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn login(&self) -> &Login {
@@ -180,6 +225,18 @@ mod tests {
         assert!(
             matches!(RedisTarget::parse("redis-sentinel://:pw@s1:26379/0?sentinelServiceName=main&node=s2:26379").map(|t| t.kind), Ok(Kind::Sentinel { sentinels, service, primary }) if sentinels.len() == 2 && service == "main" && primary.password.as_deref() == Some("pw"))
         );
+    }
+
+    #[test]
+    fn a_password_from_elsewhere_is_for_the_data_and_not_for_sentinels() {
+        let target = RedisTarget::parse("redis-sentinel://user@s1?sentinelServiceName=main&sentinelPassword=theirs&node=s2:1").unwrap();
+        let target = target.with_password("ours");
+        assert_eq!((target.login().user(), target.login().password()), (Some("user"), Some("ours")));
+        let Kind::Sentinel { sentinels, .. } = target.kind() else { panic!("a sentinel target") };
+        assert!(sentinels.iter().all(|s| s.login().password() == Some("theirs")));
+        let cluster = RedisTarget::parse("redis-cluster://a:1?node=b:2").unwrap().with_password("ours");
+        let Kind::Cluster(entries) = cluster.kind() else { panic!("a cluster") };
+        assert!(entries.iter().all(|e| e.login().password() == Some("ours")), "whichever is asked first");
     }
 
     #[test]

@@ -26,17 +26,18 @@ use super::{
     topic::{Subscribed, Topic, Wake},
 };
 use crate::store::pubsub::{Event, Events, PubSub, PubSubError};
+use crate::store::target::RedisTarget;
 
 /// Subscribing commands on their way at the same time. Ten thousand topics take about a second this way.
 pub(super) const WIDE: usize = 64;
 /// Between attempts to subscribe that Redis refuses at once.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// How the hub behaves. [`HubConfig::new`] has the values for production. Not `Debug`: the URL may hold a password.
+/// How the hub behaves. [`HubConfig::new`] has the values for production.
 #[derive(Clone)]
 pub struct HubConfig {
-    /// Where Redis is: `redis`, `rediss`, either with `-sentinel` or `-cluster`.
-    pub url: String,
+    /// Where Redis is.
+    pub target: RedisTarget,
     /// How long a topic stays subscribed after its last waiter has left, because agents poll again. 30 s.
     pub linger: Duration,
     /// How long a waiter waits for Redis to confirm its subscription. 1.5 s.
@@ -49,15 +50,9 @@ pub struct HubConfig {
 
 impl HubConfig {
     /// The values for production.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ..Self::default() }
-    }
-}
-
-impl Default for HubConfig {
-    fn default() -> Self {
+    pub fn new(target: RedisTarget) -> Self {
         Self {
-            url: "redis://127.0.0.1:6379".into(),
+            target,
             linger: Duration::from_secs(30),
             confirm_within: Duration::from_millis(1500),
             check_every: Duration::from_secs(1),
@@ -69,9 +64,9 @@ impl Default for HubConfig {
 /// Why nobody can wait now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HubError {
-    /// The URL is not one that the subscribing client understands.
+    /// The target is not one that the subscribing client understands.
     #[error("{0}")]
-    Url(String),
+    Target(String),
     /// Redis did not confirm the subscription in time. Try again.
     #[error("redis did not confirm the subscription in time")]
     Unavailable,
@@ -142,10 +137,10 @@ pub(super) struct Tally {
 }
 
 impl Hub {
-    /// Starts the hub and its tasks; Redis need not be there yet. Fails on a URL that cannot be understood only. Call
+    /// Starts the hub and its tasks; Redis need not be there yet. Fails only on a target that cannot be understood. Call
     /// within a tokio runtime.
     pub fn start(config: HubConfig) -> Result<Arc<Self>, HubError> {
-        let (pubsub, events) = PubSub::connect(&config.url).map_err(|e| HubError::Url(e.to_string()))?;
+        let (pubsub, events) = PubSub::connect(&config.target).map_err(|e| HubError::Target(e.to_string()))?;
         let hub = Arc::new(Self {
             config,
             pubsub,

@@ -8,6 +8,7 @@
 //! - `load/`: the k6 scenarios of `loadtest/k6`, and whether they notice what is broken.
 //! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
 //! - `telemetry/`: traces, with a collector on loopback; the page of metrics as a set; lines of the log.
+//! - `topology/`: Sentinel and clusters of several servers, TLS, ACL: what works on one Redis works there, and goes on after a failover.
 //! - `webhooks/`: what workers push, with receivers on loopback.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
@@ -38,4 +39,5 @@ mod load;
 mod lua;
 mod rooms;
 mod telemetry;
+mod topology;
 mod webhooks;

@@ -60,11 +60,8 @@ redis://:$(REDIS_PASSWORD)@{{ include "backchannel.fullname" . }}-redis:6379/0
   value: {{ include "backchannel.redis.url" . | quote }}
 {{- end }}
 {{- if $redis.tls.caSecret }}
-# Beside the authorities of the image, which webhooks need.
-- name: SSL_CERT_FILE
-  value: /etc/ssl/certs/ca-certificates.crt
-- name: SSL_CERT_DIR
-  value: /etc/backchannel/redis-ca
+- name: BACKCHANNEL_REDIS_TLS_CA_FILE
+  value: /etc/backchannel/redis-ca/ca.crt
 {{- end }}
 {{- end -}}
 

@@ -6,6 +6,8 @@ mod numbers;
 use std::fmt;
 use std::path::PathBuf;
 
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tracing_subscriber::EnvFilter;
 
 pub use network::{Address, BaseUrl, Hosts, Networks, Port, RedisUrl};
@@ -200,6 +202,47 @@ impl Kind for Folder {
 
     fn parse(&self, text: &str) -> Result<PathBuf, Reason> {
         Ok(PathBuf::from(text))
+    }
+}
+
+/// A file with a password in it. It is read with the settings; where it ends with a line break, that does not count.
+pub struct SecretFile;
+
+impl Described for SecretFile {
+    fn allowed(&self) -> String {
+        "a file that can be read and holds one line".to_owned()
+    }
+}
+
+impl Kind for SecretFile {
+    type Value = Secret;
+
+    fn parse(&self, text: &str) -> Result<Secret, Reason> {
+        let content = std::fs::read_to_string(text)?;
+        let line = content.strip_suffix('\n').map_or(content.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+        if line.is_empty() || line.contains(['\n', '\r']) { by_rule() } else { Ok(Secret(line.to_owned())) }
+    }
+}
+
+/// A file with certificates of authorities. It is read with the settings.
+pub struct Authorities;
+
+impl Described for Authorities {
+    fn allowed(&self) -> String {
+        "a file of certificates in PEM".to_owned()
+    }
+}
+
+impl Kind for Authorities {
+    type Value = Vec<u8>;
+
+    fn parse(&self, text: &str) -> Result<Vec<u8>, Reason> {
+        let pem = std::fs::read(text)?;
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            roots.add(certificate?)?;
+        }
+        if roots.is_empty() { Err(Reason::from("it holds no certificate")) } else { Ok(pem) }
     }
 }
 

@@ -125,7 +125,7 @@ pub struct RedisUrl;
 
 impl Described for RedisUrl {
     fn allowed(&self) -> String {
-        "a redis://, rediss://, redis-sentinel:// or redis-cluster:// URL".to_owned()
+        "a redis://, redis-sentinel:// or redis-cluster:// URL, or one of these with rediss for TLS".to_owned()
     }
 
     fn shown(&self, text: &str) -> Option<String> {

@@ -160,8 +160,8 @@ async fn deaf_proxy(redis: &Redis) -> (u16, tokio::sync::watch::Sender<()>) {
 async fn a_connection_that_no_longer_answers_is_replaced() {
     let redis = Redis::start().await;
     let (port, deaf) = deaf_proxy(&redis).await;
-    let url = format!("redis://127.0.0.1:{port}");
-    let config = HubConfig { check_every: Duration::from_millis(50), ..HubConfig::new(url) };
+    let target = RedisTarget::parse(&format!("redis://127.0.0.1:{port}")).unwrap();
+    let config = HubConfig { check_every: Duration::from_millis(50), ..HubConfig::new(target) };
     let hub = Hub::start(config).unwrap();
     let place = hub.topic(TOPIC).await.unwrap();
     sleep(NOT_NOW).await;

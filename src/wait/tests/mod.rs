@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::store::target::RedisTarget;
 
 mod losses;
 mod reads;
@@ -108,9 +109,9 @@ impl Redis {
         }
     }
 
-    fn url(&self) -> String {
+    fn target(&self) -> RedisTarget {
         let scheme = if self.cluster { "redis-cluster" } else { "redis" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        RedisTarget::parse(&format!("{scheme}://127.0.0.1:{}", self.port)).unwrap()
     }
 
     /// Runs one inline command and returns the first line of the answer that is not just its length.
@@ -162,7 +163,7 @@ async fn hub(redis: &Redis) -> Arc<Hub> {
 }
 
 fn start(redis: &Redis) -> Arc<Hub> {
-    Hub::start(HubConfig { linger: Duration::from_millis(200), ..HubConfig::new(redis.url()) }).unwrap()
+    Hub::start(HubConfig { linger: Duration::from_millis(200), ..HubConfig::new(redis.target()) }).unwrap()
 }
 
 async fn eventually<F: Future<Output = bool>>(condition: impl Fn() -> F) {

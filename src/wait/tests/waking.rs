@@ -138,7 +138,7 @@ async fn a_topic_lingers_then_is_left_and_leaves_no_trace() {
 #[tokio::test]
 async fn a_topic_on_which_nothing_will_come_any_more_does_not_linger() {
     let redis = Redis::start().await;
-    let hub = Hub::start(HubConfig { linger: Duration::from_secs(60), ..HubConfig::new(redis.url()) }).unwrap();
+    let hub = Hub::start(HubConfig { linger: Duration::from_secs(60), ..HubConfig::new(redis.target()) }).unwrap();
     eventually(|| async { hub.stats().connected }).await;
     sleep(NOT_NOW).await;
     for n in 0..20 {
@@ -157,7 +157,7 @@ async fn a_topic_on_which_nothing_will_come_any_more_does_not_linger() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_comes_while_a_topic_is_left_is_subscribed() {
     let redis = Redis::start().await;
-    let config = HubConfig { linger: Duration::from_millis(1), ..HubConfig::new(redis.url()) };
+    let config = HubConfig { linger: Duration::from_millis(1), ..HubConfig::new(redis.target()) };
     let hub = Hub::start(config).unwrap();
     for round in 0..400_u64 {
         let place = hub.topic(TOPIC).await.unwrap();
@@ -188,7 +188,7 @@ async fn a_waiter_that_gives_up_during_the_subscription_is_gone() {
 #[tokio::test]
 async fn there_is_a_cap_on_topics() {
     let redis = Redis::start().await;
-    let hub = Hub::start(HubConfig { max_topics: 2, ..HubConfig::new(redis.url()) }).unwrap();
+    let hub = Hub::start(HubConfig { max_topics: 2, ..HubConfig::new(redis.target()) }).unwrap();
     let _places = [hub.topic("a").await.unwrap(), hub.topic("b").await.unwrap()];
     assert_eq!(hub.topic("c").await.err(), Some(HubError::Full));
     hub.topic("b").await.unwrap();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -81,9 +82,11 @@ pub struct Ledger {
     /// Contents of which nobody knows: there at most once.
     pub unknown: Vec<String>,
     /// Message id and lease token of claims answered 200 and not acked.
-    held: Vec<(String, String)>,
+    pub(super) held: Vec<(String, String)>,
     /// Message ids of acks answered 200.
-    acked: Vec<String>,
+    pub(super) acked: Vec<String>,
+    /// When each content, claim and ack was answered first.
+    pub(super) when: HashMap<String, Timestamp>,
     /// Codes of all refusals.
     pub codes: Vec<String>,
 }
@@ -101,7 +104,10 @@ impl Ledger {
     async fn post(mut self, agent: &Agent, channel: &str) -> Self {
         let content = format!("task {}", unique());
         match Outcome::of(agent.post_to(channel, json!({ "content": content }))).await {
-            Outcome::Done(_) => self.posted.push(content),
+            Outcome::Done(_) => {
+                self.note(&content);
+                self.posted.push(content);
+            }
             Outcome::Refused(code) => {
                 self.refused.push(content);
                 self.codes.push(code);
@@ -132,6 +138,7 @@ impl Ledger {
         };
         assert_eq!(taken["attempt"], 1, "leases are long, so nobody gets what another has: {taken}");
         let id = taken["claimed"]["id"].as_str().expect("a message has an id").to_owned();
+        self.note(&id);
         match Outcome::of(agent.ack(&id)).await {
             Outcome::Done(_) => self.acked.push(id),
             Outcome::No(status, word) => panic!("the ack of what was claimed was answered {status} {word}"),
@@ -142,12 +149,20 @@ impl Ledger {
         self
     }
 
+    fn note(&mut self, what: &str) {
+        self.when.entry(what.to_owned()).or_insert_with(Timestamp::now);
+    }
+
     pub fn add(&mut self, other: Self) {
         self.posted.extend(other.posted);
         self.refused.extend(other.refused);
         self.unknown.extend(other.unknown);
         self.held.extend(other.held);
         self.acked.extend(other.acked);
+        for (what, when) in other.when {
+            let first = self.when.entry(what).or_insert(when);
+            *first = when.min(*first);
+        }
         self.codes.extend(other.codes);
     }
 
@@ -250,6 +265,12 @@ impl Waiters {
     /// The same where that many wait on each replica already.
     pub async fn start_beside(fleet: &Fleet, agent: &Agent, seconds: u32, others: u32) -> Self {
         let channel = agent.channel("claimable").await;
+        Self::start_in(fleet, agent, &channel, seconds, others).await
+    }
+
+    /// The same in this channel, which has nothing yet.
+    pub async fn start_in(fleet: &Fleet, agent: &Agent, channel: &str, seconds: u32, others: u32) -> Self {
+        let channel = channel.to_owned();
         let mut tasks = Vec::new();
         for replica in 0..fleet.size() {
             let (list, claim) = (agent.on(replica), agent.on(replica));
@@ -265,12 +286,7 @@ impl Waiters {
             })
             .await;
         }
-        let topic = format!("{}{{{channel}}}:wake", fleet.prefix());
-        eventually("Redis knows of them", Duration::from_secs(10), || async {
-            let (_, replicas): (String, usize) = fleet.redis().run(&["PUBSUB", "SHARDNUMSUB", &topic]);
-            replicas == fleet.size()
-        })
-        .await;
+        eventually("Redis knows of them", Duration::from_secs(10), || async { fleet.subscribers(&channel) == fleet.size() }).await;
         Self { agent: agent.clone(), channel, tasks }
     }
 

@@ -7,6 +7,7 @@ mod black_hole;
 pub mod failover;
 mod frozen;
 pub mod ledger;
+pub mod loss;
 mod lost_replies;
 mod refusing_redis;
 mod restarted_redis;

@@ -23,7 +23,7 @@ async fn a_handoff_works_on_a_cluster_like_anywhere() {
 }
 
 /// Every operation on messages and claims, in one channel, from one replica to the other.
-async fn handoff(fleet: &Fleet, name: &str) {
+pub async fn handoff(fleet: &Fleet, name: &str) {
     let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
     let (poster, worker) = (poster.on(0), worker.on(1));
     let channel = poster.channel_with(json!({ "name": name, "mode": "claimable" })).await;
@@ -83,7 +83,7 @@ async fn handoff(fleet: &Fleet, name: &str) {
 }
 
 /// What needs more than one slot.
-async fn names_aliases_members(fleet: &Fleet) {
+pub async fn names_aliases_members(fleet: &Fleet) {
     let (owner, member) = (fleet.agent("owner").await, fleet.agent("member").await);
     let made = owner.post("/v1/tasks/post", json!({ "channel": "jobs", "content": "a task" })).await.ok(201);
     let channel = made["channel"].as_str().unwrap().to_owned();

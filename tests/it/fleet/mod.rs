@@ -2,7 +2,7 @@
 
 mod access;
 mod chart_handoff;
-mod cluster;
+pub mod cluster;
 mod crashes;
 mod health;
 mod idempotency;

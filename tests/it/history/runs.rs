@@ -10,7 +10,7 @@ use super::generators::run;
 use super::trouble::Trouble;
 use super::wakes::wakes;
 use super::world::{Plan, World, seed};
-use crate::support::fleet::Fleet;
+use crate::support::fleet::{Builder, Fleet};
 use crate::support::redis::RedisServer;
 
 /// Who waits has what there is for it by then. What is usual is printed.
@@ -19,11 +19,16 @@ const CALM_AT_THE_END: Duration = Duration::from_millis(1500);
 
 /// One run, or as many as fit into BACKCHANNEL_SOAK_SECONDS, each with a new seed and a new fleet.
 async fn soak(name: &str, redis: impl Fn() -> Arc<RedisServer>, trouble: impl AsyncFn(Trouble<'_>)) {
+    soak_on(name, || Fleet::builder().replicas(3).redis(&redis()), trouble).await;
+}
+
+/// The same with fleets of another kind.
+pub async fn soak_on(name: &str, fleet: impl Fn() -> Builder, trouble: impl AsyncFn(Trouble<'_>)) {
     let seconds = std::env::var("BACKCHANNEL_SOAK_SECONDS").ok().map(|text| text.parse().expect("BACKCHANNEL_SOAK_SECONDS is a number"));
     let until = Instant::now() + Duration::from_secs(seconds.unwrap_or(0));
     loop {
         let plan = Plan::new(name, seed(name));
-        let fleet = Fleet::builder().replicas(3).redis(&redis()).start().await;
+        let fleet = fleet().start().await;
         let world = World::new(&fleet, plan).await;
         let faults = async {
             trouble(Trouble { fleet: &fleet, world: &world, dice: world.dice(0) }).await;

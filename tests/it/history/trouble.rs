@@ -74,22 +74,18 @@ impl Trouble<'_> {
     }
 
     /// How many replicas have subscribed to each channel.
-    fn subscriptions(&self) -> Vec<i64> {
-        let count = |channel: &str| {
-            let topic = format!("{}{{{channel}}}:wake", self.fleet.prefix());
-            self.fleet.redis().run::<(String, i64)>(&["PUBSUB", "SHARDNUMSUB", &topic]).1
-        };
-        self.world.channels().map(|channel| count(&channel.id)).collect()
+    pub fn subscriptions(&self) -> Vec<usize> {
+        self.world.channels().map(|channel| self.fleet.subscribers(&channel.id)).collect()
     }
 
-    async fn subscribed_again(&self, before: &[i64]) {
+    pub async fn subscribed_again(&self, before: &[usize]) {
         eventually("all subscriptions are back", WHOLE_AGAIN, || async {
             self.subscriptions().iter().zip(before).all(|(now, before)| now >= before)
         })
         .await;
     }
 
-    fn recorder(&self) -> &Recorder {
+    pub fn recorder(&self) -> &Recorder {
         &self.world.recorder
     }
 }

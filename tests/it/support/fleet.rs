@@ -45,6 +45,8 @@ const DEFAULTS: &[(&str, &str)] = &[
 /// Some replicas and the Redis they share. End a test with [`Fleet::finish`]; dropping a fleet kills it.
 pub struct Fleet {
     redis: Arc<RedisServer>,
+    /// All servers, where there is more than one.
+    servers: Vec<Arc<RedisServer>>,
     prefix: String,
     env: Vec<(String, String)>,
     dir: PathBuf,
@@ -59,6 +61,8 @@ pub struct Fleet {
 pub struct Builder {
     replicas: usize,
     redis: Option<Arc<RedisServer>>,
+    servers: Vec<Arc<RedisServer>>,
+    prefix: Option<String>,
     env: Vec<(String, String)>,
 }
 
@@ -75,6 +79,18 @@ impl Builder {
         self
     }
 
+    /// Several servers that are one Redis under this URL. Tests look into the first one.
+    pub fn redis_of(mut self, servers: &[Arc<RedisServer>], url: &str) -> Self {
+        self.servers = servers.to_vec();
+        self.redis(&servers[0]).env("BACKCHANNEL_REDIS_URL", url)
+    }
+
+    /// Another key prefix than one that nobody else has.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.prefix = Some(prefix.to_owned());
+        self
+    }
+
     /// A setting of every replica. The last one of a name holds, also over the defaults.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
@@ -84,12 +100,13 @@ impl Builder {
     /// Starts all replicas and waits until each is ready.
     pub async fn start(self) -> Fleet {
         let redis = self.redis.unwrap_or_else(RedisServer::shared);
-        let prefix = redis.prefix();
+        let unique = redis.prefix();
+        let dir = scratch().join(unique.trim_end_matches(':'));
+        let prefix = self.prefix.unwrap_or(unique);
         let mut env: Vec<_> = DEFAULTS.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         env.push(("BACKCHANNEL_REDIS_URL".into(), redis.url()));
         env.push(("BACKCHANNEL_KEY_PREFIX".into(), prefix.clone()));
         env.extend(self.env);
-        let dir = scratch().join(prefix.trim_end_matches(':'));
         fs::create_dir_all(&dir).expect("the scratch directory can be written to");
 
         let launches = (0..self.replicas).map(|replica| {
@@ -100,7 +117,7 @@ impl Builder {
         let routes = Arc::new(Routes::new(ports.clone()));
         let client = Client::new(routes.clone());
         let replicas = replicas.into_iter().map(Mutex::new).collect();
-        Fleet { redis, prefix, env, dir, replicas, ports, routes, client, finished: false }
+        Fleet { redis, servers: self.servers, prefix, env, dir, replicas, ports, routes, client, finished: false }
     }
 }
 
@@ -111,7 +128,7 @@ impl Fleet {
     }
 
     pub fn builder() -> Builder {
-        Builder { replicas: 2, redis: None, env: Vec::new() }
+        Builder { replicas: 2, redis: None, servers: Vec::new(), prefix: None, env: Vec::new() }
     }
 
     /// Without a key; each request goes to the next replica that is up.
@@ -140,6 +157,16 @@ impl Fleet {
 
     pub fn redis(&self) -> &Arc<RedisServer> {
         &self.redis
+    }
+
+    /// How many replicas Redis says have subscribed to what wakes the waiters of a channel, on all its servers that run.
+    pub fn subscribers(&self, channel: &str) -> usize {
+        let topic = format!("{}{{{channel}}}:wake", self.prefix);
+        let one = std::slice::from_ref(&self.redis);
+        let servers = if self.servers.is_empty() { one } else { &self.servers };
+        let count =
+            |server: &Arc<RedisServer>| server.try_run::<(String, usize)>(&["PUBSUB", "SHARDNUMSUB", &topic]).map_or(0, |(_, count)| count);
+        servers.iter().filter(|server| server.answers()).map(count).sum()
     }
 
     /// BACKCHANNEL_KEY_PREFIX of this fleet.
@@ -239,7 +266,8 @@ impl Fleet {
             })
             .await;
         }
-        let left = leftovers(&self.redis, &self.prefix);
+        // Of several servers each knows a part, and what it belongs to may be elsewhere.
+        let left = if self.servers.is_empty() { leftovers(&self.redis, &self.prefix) } else { Vec::new() };
         assert!(left.is_empty(), "the test left behind:\n{}", left.join("\n"));
     }
 

@@ -1,7 +1,7 @@
 //! `redis-server` for tests: one for the whole test process, one in cluster mode, and private ones.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
@@ -63,12 +63,32 @@ impl RedisServer {
         Arc::new(server)
     }
 
+    /// A node in cluster mode without slots: a cluster is made out of several (`topology/cluster.rs`).
+    pub fn start_node(extra_args: &[&str]) -> Arc<Self> {
+        Arc::new(Self::start(extra_args, true, 0))
+    }
+
+    /// A sentinel with these lines of configuration.
+    pub fn start_sentinel(lines: &str) -> Arc<Self> {
+        let arguments = |port, dir: &Path| {
+            let conf = dir.join("sentinel.conf");
+            // It writes into this file what it learns.
+            fs::write(&conf, format!("port {port}\nbind 127.0.0.1\n{lines}\n")).expect("the scratch directory can be written to");
+            vec![conf.display().to_string(), "--sentinel".to_owned()]
+        };
+        Arc::new(Self::launch_with(arguments, false, 0))
+    }
+
     fn start(extra_args: &[&str], cluster: bool, clock_offset_s: i64) -> Self {
+        Self::launch_with(|port, _| arguments(port, cluster, extra_args), cluster, clock_offset_s)
+    }
+
+    fn launch_with(arguments: impl Fn(u16, &Path) -> Vec<String>, cluster: bool, clock_offset_s: i64) -> Self {
         let dir = scratch().join(format!("redis-{}", serial()));
         fs::create_dir_all(&dir).expect("the scratch directory can be written to");
         for _ in 0..10 {
             let port = free_port();
-            let args = arguments(port, cluster, extra_args);
+            let args = arguments(port, &dir);
             if let Some(process) = launch(&args, &dir, port, clock_offset_s) {
                 return Self { process: Mutex::new(process), port, args, clock_offset_s, dir, cluster };
             }
@@ -119,6 +139,18 @@ impl RedisServer {
         let mut command = cmd(words[0]);
         command.arg(&words[1..]);
         command.query(&mut self.conn()).unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")))
+    }
+
+    /// The same where the server may end the connection before it answers, as one does that sentinels give another role.
+    pub fn try_run<T: FromRedisValue>(&self, words: &[&str]) -> Option<T> {
+        let mut connection = self.client().get_connection().ok()?;
+        cmd(words[0]).arg(&words[1..]).query(&mut connection).ok()
+    }
+
+    /// Its process runs and is not frozen.
+    pub fn answers(&self) -> bool {
+        let mut process = self.process();
+        process.ended().is_none() && !process.is_frozen()
     }
 
     /// SIGKILL: connections break, and without `--appendonly yes` its data is gone.
@@ -180,7 +212,7 @@ fn arguments(port: u16, cluster: bool, extra_args: &[&str]) -> Vec<String> {
 }
 
 /// Starts it and waits until it answers. `None`: the port was taken.
-fn launch(args: &[String], dir: &std::path::Path, port: u16, clock_offset_s: i64) -> Option<Process> {
+fn launch(args: &[String], dir: &Path, port: u16, clock_offset_s: i64) -> Option<Process> {
     let log = dir.join("log");
     let mut command = Command::new("redis-server");
     command.args(args).current_dir(dir);
