@@ -24,5 +24,5 @@ for i = 1, #rest, 2 do
 end
 redis.call('ZREMRANGEBYRANK', handed, 0, -1001)
 redis.call('PEXPIRE', handed, 3600000)
-redis.call('PEXPIRE', jobs, 2592000000)
+redis.call('PERSIST', jobs)
 return ok('entered', new)

@@ -19,5 +19,5 @@ redis.call('XACK', jobs, 'workers', entry)
 if not ours then return ok('gone') end
 if due == 0 then return ok('done') end
 redis.call('ZADD', retries, due, job)
-redis.call('PEXPIRE', retries, 2592000000)
+redis.call('PERSIST', retries)
 return ok('later')

@@ -170,6 +170,7 @@ pieces! {
     "lib/number",
     "lib/once",
     "lib/outbox",
+    "lib/outbox_room",
     "lib/owner",
     "lib/page",
     "lib/participant",

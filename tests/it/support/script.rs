@@ -57,6 +57,9 @@ const KEPT: &[&str] = &[
     "target",
     "listing",
     "index",
+    "outbox",
+    "jobs",
+    "retries",
 ];
 /// What dies together, at the deadline that `meta` names.
 const DIE_TOGETHER: &[&str] = &["log", "open", "claims", "leases"];
