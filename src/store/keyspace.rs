@@ -198,7 +198,13 @@ pub static JOBS: &[KeyDef] = &[
         "deliveries to be tried now, read by the group `workers`; names and numbers, no content, no secret",
     ),
     key("retries", "retries", "zset", "with its entries", "deliveries to be tried later, by when they are due (ms)"),
-    key("handed", "handed:", "zset", "1 h; at most 1,000", "entries of this channel's outbox that were handed over, by when (ms)"),
+    key(
+        "handed",
+        "handed:",
+        "zset",
+        "1 h; at most 1,000",
+        "entries of this channel's outbox that were handed over, by when (ms); followed by `:dead`: dead letters of this webhook that were redriven",
+    ),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a replay or test, for its retries"),
 ];
 

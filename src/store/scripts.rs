@@ -84,6 +84,7 @@ scripts! {
     JOB_GAUGE = "jobs/gauge",
     JOB_GROUP = "jobs/group",
     JOB_PUT = "jobs/put",
+    JOB_REDRIVE = "jobs/redrive",
     JOB_SETTLE = "jobs/settle",
     MEMBER_ADD = "members/add",
     MEMBER_CHECK = "members/check",

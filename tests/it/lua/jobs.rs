@@ -59,6 +59,25 @@ pub fn answers_put(b: &Bench) {
     b.ask("jobs/put").with("most", 1).run().no("overloaded");
 }
 
+pub fn answers_redrive(b: &Bench) {
+    let redrive = |letters: &[(&str, &str)]| {
+        letters.iter().fold(b.ask("jobs/redrive").on("handed", "c1:dead").with("all", 5), |ask, (id, job)| ask.rest(id, job))
+    };
+    let said = |answer: crate::support::answer::Answer| (answer.int(0), answer.int(1));
+    assert_eq!(said(redrive(&[]).run().ok("redriven").wrote_nothing()), (0, 5));
+    let both = [("d1:7", "a"), ("d2:7", "b")];
+    assert_eq!(said(redrive(&both).once("r").run().ok("redriven")), (2, 3));
+    assert_eq!(said(redrive(&[]).once("r").run().ok("replayed").wrote_nothing()), (2, 3));
+    redrive(&[]).once("r").with("body", "another").run().no("idempotency_key_reused");
+    assert_eq!(jobs(b), ["a", "b"]);
+    // Who asks at the same time has had the same list: each is there once.
+    assert_eq!(said(redrive(&both).run().ok("redriven").wrote_nothing()), (2, 3));
+    assert_eq!(said(redrive(&[("d1:8", "a"), ("d3:8", "c")]).with("most", 3).run().ok("redriven")), (1, 4), "as many as it takes");
+    assert_eq!(jobs(b), ["a", "b", "a"]);
+    redrive(&both).with("most", 3).run().no("overloaded");
+    assert_eq!(said(redrive(&[]).with("most", 3).run().ok("redriven").wrote_nothing()), (0, 5));
+}
+
 pub fn answers_settle(b: &Bench) {
     b.ask("jobs/group").run().ok("made");
     enter(b, &[("1-0", "a"), ("2-0", "b")]);

@@ -126,6 +126,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("jobs/gauge", jobs::answers_gauge),
     ("jobs/group", jobs::answers_group),
     ("jobs/put", jobs::answers_put),
+    ("jobs/redrive", jobs::answers_redrive),
     ("jobs/settle", jobs::answers_settle),
     ("members/add", members::answers_add),
     ("members/check", members::answers_check),
