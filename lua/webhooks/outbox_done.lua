@@ -5,7 +5,7 @@ handed over again, which the queue notices.
 @slot channel
 @flags allow-oom
 @key outbox  stream
-@rest        ids; at most 64
+@rest        ids; at most 128
 @ok  done    how many were there
 ]]
 --- @include lib/answer

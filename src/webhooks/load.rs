@@ -1,7 +1,11 @@
 //! What a try needs: where to, the secret, and the body. Read anew for each, so that a new URL or secret holds at once, what was retracted
 //! is told to nobody, and the webhooks of a revoked key are silent.
 
+use std::time::Duration;
+
 use deadpool_redis::redis::Value;
+use moka::sync::Cache;
+use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
@@ -39,14 +43,14 @@ pub enum Loaded {
 ///
 /// # Errors
 /// Redis trouble.
-pub async fn load(app: &App, job: &Job) -> Result<Loaded> {
+pub async fn load(app: &App, owners: &Owners, job: &Job) -> Result<Loaded> {
     match &job.target {
-        Target::Channel(id) => of_channel(app, job, id).await,
+        Target::Channel(id) => of_channel(app, owners, job, id).await,
         Target::Actor(id) => of_actor(app, job, id).await,
     }
 }
 
-async fn of_channel(app: &App, job: &Job, id: &ChannelId) -> Result<Loaded> {
+async fn of_channel(app: &App, owners: &Owners, job: &Job, id: &ChannelId) -> Result<Loaded> {
     let found = match read(app, job, id, "").await? {
         Ok(found) => found,
         Err(why) => return Ok(Loaded::Nothing(why)),
@@ -55,16 +59,16 @@ async fn of_channel(app: &App, job: &Job, id: &ChannelId) -> Result<Loaded> {
         return Ok(Loaded::Nothing("no_webhook"));
     }
     let owner = KeyId::parse(&found.owner).ok_or_else(|| ApiError::internal("a channel's owner is not a key"))?;
-    if !is_active(app, &owner).await? {
+    if !owners.is_active(app, &owner).await? {
         return Ok(Loaded::Nothing("key_revoked"));
     }
     let body = match (job.event, found.message) {
-        (Event::MessageCreated, Some(message)) => json!({ "event": job.event.word(), "message": message }),
+        (Event::MessageCreated, Some(message)) => text_of(&Created { event: job.event.word(), message: &message })?,
         (Event::MemberAdded, _) => {
             let (member, by) = job.subject.split_once(SEPARATOR).unwrap_or((&job.subject, ""));
-            json!({ "event": job.event.word(), "channel_id": id.as_str(), "member_key_id": member, "approved_by": by })
+            json!({ "event": job.event.word(), "channel_id": id.as_str(), "member_key_id": member, "approved_by": by }).to_string()
         }
-        (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }),
+        (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }).to_string(),
         _ => return Err(ApiError::internal("a delivery to a channel's webhook is not one of ours")),
     };
     ready(&found.url, found.url.clone(), found.secret, owner, body, found.now)
@@ -81,7 +85,7 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
     let owner = actors::Record::parse(&record, "").and_then(|record| KeyId::parse(record.owner())).ok_or_else(broken)?;
     let hook = ActorHook::parse(&stored).ok_or_else(broken)?;
     let body = match (&job.channel, job.event) {
-        (None, Event::Test) => json!({ "event": job.event.word(), "actor_id": id.as_str() }),
+        (None, Event::Test) => json!({ "event": job.event.word(), "actor_id": id.as_str() }).to_string(),
         (Some(channel), Event::Mention) => {
             let found = match read(app, job, channel, owner.as_str()).await? {
                 Ok(found) => found,
@@ -90,7 +94,7 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
             if !may_push(app, job, channel, id).await? {
                 return Ok(Loaded::Nothing("muted"));
             }
-            json!({ "event": job.event.word(), "message": found.message, "mentioned_actor_id": id.as_str() })
+            json!({ "event": job.event.word(), "message": found.message, "mentioned_actor_id": id.as_str() }).to_string()
         }
         _ => return Err(ApiError::internal("a delivery to an actor's webhook is not one of ours")),
     };
@@ -98,9 +102,9 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
     ready(&url, stored, hook.secret, owner, body, reply.now())
 }
 
-fn ready(url: &str, stored: String, secret: String, owner: KeyId, body: serde_json::Value, now: Micros) -> Result<Loaded> {
+fn ready(url: &str, stored: String, secret: String, owner: KeyId, body: String, now: Micros) -> Result<Loaded> {
     let url = Url::parse(url).map_err(|_| ApiError::internal("a webhook's URL is not one"))?;
-    Ok(Loaded::Ready(Box::new(Ready { url, stored, secret, owner, body: body.to_string(), now })))
+    Ok(Loaded::Ready(Box::new(Ready { url, stored, secret, owner, body, now })))
 }
 
 /// One mention a minute for each actor and channel. A later try of what was let through needs no leave.
@@ -113,10 +117,37 @@ async fn may_push(app: &App, job: &Job, channel: &ChannelId, actor: &ActorId) ->
     Ok(call.may_send_again(true).run(&app.redis).await?.status() != "muted")
 }
 
-async fn is_active(app: &App, key: &KeyId) -> Result<bool> {
-    let slot = app.keys.key(key);
-    let call = scripts::WEBHOOK_KEY_IS_ACTIVE.on(&slot).key("record", key.as_str());
-    Ok(call.may_send_again(true).run(&app.redis).await?.status() == "active")
+/// Whether owners' keys are active, as this worker knew within the last second.
+pub struct Owners(Cache<KeyId, bool>);
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(1)).build())
+    }
+}
+
+impl Owners {
+    async fn is_active(&self, app: &App, key: &KeyId) -> Result<bool> {
+        if let Some(known) = self.0.get(key) {
+            return Ok(known);
+        }
+        let slot = app.keys.key(key);
+        let call = scripts::WEBHOOK_KEY_IS_ACTIVE.on(&slot).key("record", key.as_str());
+        let is_active = call.may_send_again(true).run(&app.redis).await?.status() == "active";
+        self.0.insert(key.clone(), is_active);
+        Ok(is_active)
+    }
+}
+
+/// What a webhook of a channel is told of a message.
+#[derive(Serialize)]
+struct Created<'a> {
+    event: &'static str,
+    message: &'a MessageView,
+}
+
+fn text_of(body: &impl Serialize) -> Result<String> {
+    serde_json::to_string(body).map_err(|e| ApiError::internal(e.to_string()))
 }
 
 /// What the channel knows.

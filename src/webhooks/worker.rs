@@ -11,8 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::deliver::Courier;
+use super::finish::Finisher;
 use super::gate::Gates;
 use super::job::Job;
+use super::load::Owners;
 use super::push::Pusher;
 use super::sweep;
 use crate::app::App;
@@ -58,7 +60,14 @@ impl Worker {
         let pusher = Pusher::new(app.webhook_guard.clone(), settings.webhook_timeout, settings.webhook_per_host)?;
         let gates = Gates::new(settings.webhook_per_host, slots * HELD_PER_SLOT);
         Ok(Arc::new(Self {
-            courier: Courier { app, pusher, gates, slots: Arc::new(Semaphore::new(slots)) },
+            courier: Courier {
+                finisher: Finisher::new(app.clone()),
+                owners: Owners::default(),
+                slots: Arc::new(Semaphore::new(slots)),
+                app,
+                pusher,
+                gates,
+            },
             name: format!("w-{}", suffix()),
             shutdown,
             held: Mutex::default(),
@@ -162,7 +171,7 @@ impl Worker {
 
     async fn hand_back(&self, queue: u8, entry: Entry) {
         if let Some(job) = Job::parse(&entry.job) {
-            self.courier.settle(queue, &entry, Some((Duration::ZERO, &job))).await;
+            self.courier.try_later(queue, &entry, Duration::ZERO, &job).await;
         }
     }
 

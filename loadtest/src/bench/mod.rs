@@ -2,11 +2,13 @@
 
 mod children;
 mod costs;
+mod isolation;
 mod memory;
 mod report;
 mod sizes;
 mod stalls;
 mod waking;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -38,7 +40,7 @@ pub struct Options {
     #[arg(long, default_value_t = 10_000)]
     waiters: usize,
     /// Only these parts.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Costs, Part::Waking, Part::Sizes, Part::Stalls, Part::Memory, Part::Fanout])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Costs, Part::Waking, Part::Sizes, Part::Stalls, Part::Memory, Part::Fanout, Part::Webhooks, Part::Isolation])]
     only: Vec<Part>,
     /// The page whose measured part is rewritten.
     #[arg(long)]
@@ -60,6 +62,10 @@ pub enum Part {
     Memory,
     /// Many idle waiters.
     Fanout,
+    /// Deliveries of one worker, and posts that are pushed.
+    Webhooks,
+    /// Deliveries beside a target that hangs.
+    Isolation,
 }
 
 /// What all parts work on. Dropped, it ends its processes.
@@ -90,6 +96,8 @@ pub async fn bench(mut options: Options) -> Result<()> {
             Part::Stalls => bench.stalls().await,
             Part::Memory => bench.memory().await,
             Part::Fanout => bench.fanout().await,
+            Part::Webhooks => bench.webhooks().await,
+            Part::Isolation => bench.isolation().await,
         }
         .with_context(|| format!("{part:?}"))?;
         bench.asking.run::<()>(&["FLUSHALL"]).await?; // parts do not weigh on each other

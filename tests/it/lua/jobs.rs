@@ -36,6 +36,21 @@ fn id_of(entry: &Value) -> String {
     backchannel::store::reply::text_of(&parts[0]).expect("an id")
 }
 
+fn done(b: &Bench, ids: &[&str]) -> u64 {
+    b.ask("jobs/done").values(ids).run().ok("done").int(0)
+}
+
+pub fn answers_done(b: &Bench) {
+    b.ask("jobs/group").run().ok("made");
+    enter(b, &[("1-0", "a"), ("2-0", "b"), ("3-0", "c")]);
+    let ids = read(b, "w-1");
+    assert_eq!(done(b, &[&ids[0], &ids[2]]), 2);
+    assert_eq!(jobs(b), ["b"]);
+    assert_eq!(done(b, &[&ids[0], &ids[1]]), 1, "one was done before");
+    let pending: Vec<Value> = b.run(&["XPENDING", &stream(b), "workers", "-", "+", "9"]);
+    assert!(pending.is_empty() && jobs(b).is_empty());
+}
+
 pub fn answers_enter(b: &Bench) {
     assert_eq!(enter(b, &[("1-0", "a"), ("2-0", "b")]), 2);
     assert_eq!(enter(b, &[("2-0", "b"), ("3-0", "c")]), 1, "what was handed over before is there once");
@@ -83,7 +98,7 @@ pub fn answers_settle(b: &Bench) {
     enter(b, &[("1-0", "a"), ("2-0", "b")]);
     let ids = read(b, "w-1");
     let settle = |entry: &str| b.ask("jobs/settle").with("entry", entry);
-    settle(&ids[0]).run().ok("done");
+    assert_eq!(done(b, &[&ids[0]]), 1);
     settle(&ids[0]).with("due", 5).run().ok("gone").wrote_nothing();
     settle(&ids[1]).with("due", START / 1000 + 5).with("job", "b again").run().ok("later");
     assert!(jobs(b).is_empty());
@@ -132,7 +147,7 @@ pub fn answers_forget(b: &Bench) {
     b.ask("jobs/group").run().ok("made");
     let id = read(b, "w-1").remove(0);
     assert_eq!(forget("w-1", 0), 0, "it has a job");
-    b.ask("jobs/settle").with("entry", id).run().ok("done");
+    done(b, &[&id]);
     read(b, "w-2");
     assert_eq!(forget("", 60_000), 0, "they were heard of");
     assert_eq!(forget("w-1", 60_000), 1);

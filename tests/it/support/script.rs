@@ -323,6 +323,12 @@ impl Ask<'_> {
         self.on("idem", request).with("idem_ms", 86_400_000)
     }
 
+    /// Any values of the rest.
+    pub fn values(mut self, values: &[&str]) -> Self {
+        self.rest.extend(values.iter().map(|value| (*value).to_owned()));
+        self
+    }
+
     /// A name and a value of the rest.
     pub fn rest(mut self, name: &str, value: &str) -> Self {
         self.rest.extend([name.to_owned(), value.to_owned()]);
