@@ -210,7 +210,7 @@ pub static JOBS: &[KeyDef] = &[
 
 /// How deliveries to one webhook went, of a channel or of an actor; each in a slot of its own.
 pub static HOOK: &[KeyDef] = &[
-    key("deliveries", "deliveries", "stream", "30 days after the newest; at most 200", "how each try of a delivery ended"),
+    key("deliveries", "deliveries", "stream", "30 days after the newest; about 200", "how each try of a delivery ended"),
     key("dead", "dead", "hash", "30 days after the newest; at most 1,000", "delivery id → when and how it was given up, and its job"),
     key("dead_index", "dead-index", "zset", "with `dead`", "ids of deliveries that were given up, by when"),
     key("failing", "failing", "string", "30 days after the last failure, or the next success", "since when every try has failed"),

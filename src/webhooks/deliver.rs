@@ -44,16 +44,20 @@ enum End {
 }
 
 impl Courier {
+    /// What the next tries of these jobs need, in their order; all are of one target.
+    pub async fn load(&self, jobs: &[Job]) -> Result<Vec<Loaded>> {
+        repeat(|| load::load(&self.app, &self.owners, jobs)).await
+    }
+
     /// Delivers one job that was read from queue `queue` at `read`. What cannot be settled stays pending, and is tried again by whoever
     /// adopts it. `give_up`: it was held for so long that another worker may have it by now.
-    pub async fn deliver(&self, queue: u8, entry: &Entry, read: Instant, give_up: Duration) {
-        let Some(job) = Job::parse(&entry.job) else {
-            tracing::error!(entry = entry.id, "a job is not one of ours; it is left out");
-            self.finisher.finish(queue, &entry.id, None).await;
-            return;
-        };
+    pub async fn deliver(&self, queue: u8, entry: &Entry, job: Job, loaded: Result<Loaded>, read: Instant, give_up: Duration) {
         let stale = || read.elapsed() > give_up;
-        let end = match self.attempt(job.clone(), &stale).await {
+        let tried = match loaded {
+            Ok(loaded) => self.attempt(job.clone(), loaded, &stale).await,
+            Err(failure) => Err(failure),
+        };
+        let end = match tried {
             Ok(Some(end)) => end,
             Ok(None) => return,
             Err(failure) => {
@@ -71,9 +75,9 @@ impl Courier {
     }
 
     /// None: it was held too long.
-    async fn attempt(&self, job: Job, stale: &(dyn Fn() -> bool + Sync)) -> Result<Option<End>> {
+    async fn attempt(&self, job: Job, loaded: Loaded, stale: &(dyn Fn() -> bool + Sync)) -> Result<Option<End>> {
         let app = &self.app;
-        let ready = match repeat(|| load::load(app, &self.owners, &job)).await? {
+        let ready = match loaded {
             Loaded::Ready(ready) => ready,
             Loaded::Nothing(why) => {
                 app.metrics.webhooks.dropped(why);
@@ -100,7 +104,9 @@ impl Courier {
         };
         let outcome = self.pusher.push(push).await;
         drop(slot);
-        pass.ended(outcome.silent(), outcome.took);
+        if pass.ended(outcome.silent(), outcome.took) {
+            app.metrics.webhooks.breaker_opened();
+        }
         app.metrics.webhooks.tried(outcome.error, outcome.took);
         self.conclude(job, &ready, &outcome).await.map(Some)
     }

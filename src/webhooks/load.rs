@@ -39,39 +39,57 @@ pub enum Loaded {
     Nothing(&'static str),
 }
 
-/// Reads all that the next try of this job needs.
+/// Reads all that the next tries of these jobs need, in their order; all are of the same target. Those of a channel are read in one step.
 ///
 /// # Errors
 /// Redis trouble.
-pub async fn load(app: &App, owners: &Owners, job: &Job) -> Result<Loaded> {
-    match &job.target {
-        Target::Channel(id) => of_channel(app, owners, job, id).await,
-        Target::Actor(id) => of_actor(app, job, id).await,
+pub async fn load(app: &App, owners: &Owners, jobs: &[Job]) -> Result<Vec<Loaded>> {
+    match jobs.first().map(|job| &job.target) {
+        None => Ok(Vec::new()),
+        Some(Target::Channel(id)) => of_channel(app, owners, jobs, id).await,
+        Some(Target::Actor(id)) => {
+            let mut all = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                all.push(of_actor(app, job, id).await?);
+            }
+            Ok(all)
+        }
     }
 }
 
-async fn of_channel(app: &App, owners: &Owners, job: &Job, id: &ChannelId) -> Result<Loaded> {
-    let found = match read(app, job, id, "").await? {
+async fn of_channel(app: &App, owners: &Owners, jobs: &[Job], id: &ChannelId) -> Result<Vec<Loaded>> {
+    let none = |why: &'static str| Ok(jobs.iter().map(|_| Loaded::Nothing(why)).collect());
+    let found = match read(app, id, jobs.iter().filter_map(|job| job.number), "").await? {
         Ok(found) => found,
-        Err(why) => return Ok(Loaded::Nothing(why)),
+        Err(why) => return none(why),
     };
     if found.url.is_empty() {
-        return Ok(Loaded::Nothing("no_webhook"));
+        return none("no_webhook");
     }
     let owner = KeyId::parse(&found.owner).ok_or_else(|| ApiError::internal("a channel's owner is not a key"))?;
     if !owners.is_active(app, &owner).await? {
-        return Ok(Loaded::Nothing("key_revoked"));
+        return none("key_revoked");
     }
-    let body = match (job.event, found.message) {
-        (Event::MessageCreated, Some(message)) => text_of(&Created { event: job.event.word(), message: &message })?,
-        (Event::MemberAdded, _) => {
-            let (member, by) = job.subject.split_once(SEPARATOR).unwrap_or((&job.subject, ""));
-            json!({ "event": job.event.word(), "channel_id": id.as_str(), "member_key_id": member, "approved_by": by }).to_string()
-        }
-        (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }).to_string(),
-        _ => return Err(ApiError::internal("a delivery to a channel's webhook is not one of ours")),
-    };
-    ready(&found.url, found.url.clone(), found.secret, owner, body, found.now)
+    let mut messages = found.messages.into_iter();
+    let mut all = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let message = if job.number.is_some() { messages.next().flatten() } else { None };
+        let body = match (job.event, message) {
+            (Event::MessageCreated, Some(message)) => body_of(&Created { event: job.event.word(), message: &message })?,
+            (Event::MessageCreated, None) => {
+                all.push(Loaded::Nothing("message_gone"));
+                continue;
+            }
+            (Event::MemberAdded, _) => {
+                let (member, by) = job.subject.split_once(SEPARATOR).unwrap_or((&job.subject, ""));
+                json!({ "event": job.event.word(), "channel_id": id.as_str(), "member_key_id": member, "approved_by": by }).to_string()
+            }
+            (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }).to_string(),
+            (Event::Mention, _) => return Err(ApiError::internal("a delivery to a channel's webhook is not one of ours")),
+        };
+        all.push(ready(&found.url, found.url.clone(), found.secret.clone(), owner.clone(), body, found.now)?);
+    }
+    Ok(all)
 }
 
 async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
@@ -87,14 +105,15 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
     let body = match (&job.channel, job.event) {
         (None, Event::Test) => json!({ "event": job.event.word(), "actor_id": id.as_str() }).to_string(),
         (Some(channel), Event::Mention) => {
-            let found = match read(app, job, channel, owner.as_str()).await? {
+            let found = match read(app, channel, job.number.into_iter(), owner.as_str()).await? {
                 Ok(found) => found,
                 Err(why) => return Ok(Loaded::Nothing(why)),
             };
+            let Some(message) = found.messages.into_iter().next().flatten() else { return Ok(Loaded::Nothing("message_gone")) };
             if !may_push(app, job, channel, id).await? {
                 return Ok(Loaded::Nothing("muted"));
             }
-            json!({ "event": job.event.word(), "message": found.message, "mentioned_actor_id": id.as_str() }).to_string()
+            json!({ "event": job.event.word(), "message": message, "mentioned_actor_id": id.as_str() }).to_string()
         }
         _ => return Err(ApiError::internal("a delivery to an actor's webhook is not one of ours")),
     };
@@ -146,7 +165,7 @@ struct Created<'a> {
     message: &'a MessageView,
 }
 
-fn text_of(body: &impl Serialize) -> Result<String> {
+fn body_of(body: &impl Serialize) -> Result<String> {
     serde_json::to_string(body).map_err(|e| ApiError::internal(e.to_string()))
 }
 
@@ -155,33 +174,37 @@ struct Found {
     url: String,
     secret: String,
     owner: String,
-    message: Option<MessageView>,
+    /// Those that were asked for; none where one is gone.
+    messages: Vec<Option<MessageView>>,
     now: Micros,
 }
 
 /// Why there is nothing to tell stands in the inner error. `reader` must be able to read the channel, if it is not empty.
-async fn read(app: &App, job: &Job, channel: &ChannelId, reader: &str) -> Result<std::result::Result<Found, &'static str>> {
+async fn read(
+    app: &App,
+    channel: &ChannelId,
+    numbers: impl Iterator<Item = Micros>,
+    reader: &str,
+) -> Result<std::result::Result<Found, &'static str>> {
     let slot = app.keys.channel(channel);
-    let number = job.number.map(|n| n.to_string()).unwrap_or_default();
-    let call = scripts::WEBHOOK_LOAD.on(&slot).arg("n", &number).arg("reader", reader);
+    let call = scripts::WEBHOOK_LOAD.on(&slot).arg("reader", reader).rest(numbers.map(|n| n.to_string()));
     let reply = match call.may_send_again(true).run(&app.redis).await {
         Err(e) if e.code() == Code::ChannelNotFound => return Ok(Err("channel_deleted")),
         reply => reply?,
     };
-    match reply.status() {
-        "gone" => return Ok(Err("message_gone")),
-        "stranger" => return Ok(Err("not_a_member")),
-        _ => {}
+    if reply.status() == "stranger" {
+        return Ok(Err("not_a_member"));
     }
-    let message = match job.number {
-        None => None,
-        Some(_) => {
-            let entry = Value::Array(reply.list(4)?.to_vec());
-            let stored = Stored::parse(&entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
-            let record = reply.text(5)?;
-            let record = ClaimRecord::parse(&record);
-            Some(stored.view(channel, record.as_ref(), reply.uint(3)?, reply.now())?)
+    let mut messages = Vec::new();
+    for i in (4..reply.len()).step_by(2) {
+        let entry = reply.list(i)?;
+        if entry.is_empty() {
+            messages.push(None);
+            continue;
         }
-    };
-    Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, message, now: reply.now() }))
+        let stored = Stored::parse(&Value::Array(entry.to_vec())).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
+        let record = reply.text(i + 1)?;
+        messages.push(Some(stored.view(channel, ClaimRecord::parse(&record).as_ref(), reply.uint(3)?, reply.now())?));
+    }
+    Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, messages, now: reply.now() }))
 }

@@ -1,6 +1,7 @@
 //! What workers push: a fleet, workers beside it, receivers on loopback.
 
 mod backlog;
+mod cluster;
 mod crashes;
 mod examples;
 mod isolation;
