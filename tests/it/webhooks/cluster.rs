@@ -32,8 +32,7 @@ async fn workers_deliver_over_a_cluster_like_anywhere() {
     eventually("all are delivered, after a failure each", SOON, || async { delivered().await >= 120.0 }).await;
     let left = || async {
         (0..JOB_QUEUES)
-            .map(|n| ["jobs", "retries"].map(|of| format!("{}{{jobs:{n}}}:{of}", fleet.prefix())))
-            .flatten()
+            .flat_map(|n| ["jobs", "retries"].map(|of| format!("{}{{jobs:{n}}}:{of}", fleet.prefix())))
             .filter(|key| {
                 let command = if key.ends_with(":jobs") { "XLEN" } else { "ZCARD" };
                 fleet.redis().run::<u64>(&[command, key]) > 0
