@@ -88,10 +88,12 @@ fn rows() -> Vec<Row> {
         row(&webhooks::owners::deliveries::LIST_CHANNEL_WEBHOOK_DELIVERIES, webhooks::owners::deliveries::of_channel),
         row(&webhooks::owners::replay::REPLAY_CHANNEL_WEBHOOK_DELIVERY, webhooks::owners::replay::of_channel),
         row(&webhooks::owners::dead_letters::LIST_CHANNEL_WEBHOOK_DEAD_LETTERS, webhooks::owners::dead_letters::of_channel),
+        row(&webhooks::owners::redrive::REDRIVE_CHANNEL_WEBHOOK_DEAD_LETTERS, webhooks::owners::redrive::of_channel),
         row(&webhooks::owners::test::TEST_CHANNEL_WEBHOOK, webhooks::owners::test::of_channel),
         row(&webhooks::owners::deliveries::LIST_ACTOR_WEBHOOK_DELIVERIES, webhooks::owners::deliveries::of_actor),
         row(&webhooks::owners::replay::REPLAY_ACTOR_WEBHOOK_DELIVERY, webhooks::owners::replay::of_actor),
         row(&webhooks::owners::dead_letters::LIST_ACTOR_WEBHOOK_DEAD_LETTERS, webhooks::owners::dead_letters::of_actor),
+        row(&webhooks::owners::redrive::REDRIVE_ACTOR_WEBHOOK_DEAD_LETTERS, webhooks::owners::redrive::of_actor),
         row(&webhooks::owners::test::TEST_ACTOR_WEBHOOK, webhooks::owners::test::of_actor),
         row(&discovery::health::HEALTH, discovery::health::handle),
     ]

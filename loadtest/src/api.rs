@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use futures::future::{join_all, try_join_all};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::{Ask, Connection, Failure, read};
 
@@ -83,13 +83,22 @@ impl Target {
     /// # Errors
     /// When the server refuses.
     pub async fn channels(&self, mode: &str, count: usize) -> Result<Vec<String>> {
+        self.channels_with(json!({ "mode": mode }), count).await
+    }
+
+    /// The same with these fields.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn channels_with(&self, mut fields: Value, count: usize) -> Result<Vec<String>> {
+        fields["discoverable"] = json!(false);
         let mut found = Vec::with_capacity(count);
         while found.len() < count {
             let key = mint(&self.urls[0], found.len()).await?;
             let mut connection = Connection::new(&self.urls[0], Some(&key))?;
             for _ in 0..CHANNELS_PER_KEY.min(count - found.len()) {
-                let body = json!({ "name": unique(), "mode": mode, "discoverable": false });
-                let created: Created = read(&connection.send(Ask::post("/v1/channels", &body)).await.context("creating a channel")?)?;
+                fields["name"] = json!(unique());
+                let created: Created = read(&connection.send(Ask::post("/v1/channels", &fields)).await.context("creating a channel")?)?;
                 found.push(created.id);
             }
         }

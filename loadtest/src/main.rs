@@ -1,6 +1,6 @@
 //! `backchannel-loadtest`: load for a running Backchannel, the yardsticks it is compared with, and the comparison.
 //!
-//! [`drive`] is the closed loop, [`scenarios`] what is done in it, [`minimal`] the yardstick server, [`bench`] all of them in one run.
+//! [`drive`] is the closed loop, [`scenarios`] what is done in it, [`minimal`] and [`pushes`] the yardsticks, [`receiver`] where webhooks go, [`bench`] all of them in one run.
 
 mod api;
 mod bench;
@@ -8,6 +8,8 @@ mod drive;
 mod http;
 mod minimal;
 mod proc;
+mod pushes;
+mod receiver;
 mod redis;
 mod run;
 mod scenarios;
@@ -43,6 +45,18 @@ enum Command {
         #[arg(long)]
         port: u16,
     },
+    /// A receiver of webhooks that counts; ends when it is killed.
+    Receive {
+        #[arg(long)]
+        port: u16,
+    },
+    /// The yardstick of deliveries: a bare loop of the HTTP client; ends when it is killed.
+    Push {
+        #[arg(long)]
+        url: String,
+        #[arg(long)]
+        at_once: u16,
+    },
     /// All scenarios and yardsticks in one run, on processes of its own.
     Bench(bench::Options),
 }
@@ -61,6 +75,8 @@ fn main() -> ExitCode {
 fn start(command: Command) -> Result<()> {
     match command {
         Command::Minimal { redis, port } => Builder::new_multi_thread().enable_all().build()?.block_on(minimal::serve(&redis, port)),
+        Command::Receive { port } => Builder::new_multi_thread().enable_all().build()?.block_on(receiver::serve(port)),
+        Command::Push { url, at_once } => Builder::new_multi_thread().enable_all().build()?.block_on(pushes::push(&url, at_once)),
         Command::Run(options) => Builder::new_current_thread().enable_all().build()?.block_on(run::run(options)),
         Command::Bench(options) => Builder::new_current_thread().enable_all().build()?.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;

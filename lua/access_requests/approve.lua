@@ -23,6 +23,7 @@ access_requests/approve: let in who asked.
 @no  access_request_not_found
 @no  access_request_resolved  status
 @no  quota_exceeded
+@no  webhook_backlog_full  retry_after_ms
 @no  idempotency_key_reused
 ]]
 --- @include lib/answer
@@ -34,13 +35,17 @@ if reused then return reused end
 if facts then return ok('replayed', 0) end
 --- @include lib/request
 --- @include lib/event
---- @include lib/outbox
 local is_new = redis.call('HEXISTS', members, requester) == 0
 if is_new then
   if redis.call('HLEN', members) >= cap then return refuse('quota_exceeded', 'limit', 'members_per_channel', 'value#', cap) end
+  local waiting
+  if hooked then
+    --- @include lib/outbox_room
+  end
   redis.call('HSET', members, requester, int(now) .. '\31')
   tell('member_added', requester, '')
   if hooked then
+    --- @include lib/outbox
     push('member_added', '', '', requester .. '\31' .. key)
     pushed()
   end

@@ -7,6 +7,7 @@ channels/end_after: a channel that ends by itself, unless it is asked for again.
 @key requests hash
 @key invites  hash
 @key events   stream
+@key outbox   stream
 @arg key      text  who asks: its owner
 @arg life_ms  int
 @ok  ends
@@ -17,5 +18,5 @@ channels/end_after: a channel that ends by itself, unless it is asked for again.
 --- @include lib/answer
 --- @include lib/owner
 
-for _, name in ipairs({ meta, members, requests, invites, events }) do redis.call('PEXPIRE', name, life_ms) end
+for _, name in ipairs({ meta, members, requests, invites, events, outbox }) do redis.call('PEXPIRE', name, life_ms) end
 return ok('ends')

@@ -1,5 +1,5 @@
 --[[
-hooks/record: write down how one try of a delivery ended; the newest 200 are kept for 30 days.
+hooks/record: write down how one try of a delivery failed; about the newest 200 are kept for 30 days.
 
 @slot hook
 @flags allow-oom
@@ -12,22 +12,17 @@ hooks/record: write down how one try of a delivery ended; the newest 200 are kep
 @arg attempt     int
 @arg status      int     of the answer; 0: there was none
 @arg took_ms     int
-@arg outcome     text    delivered, failed or dead
-@arg error       text    a word; empty where it was delivered
+@arg outcome     text    failed, or dead
+@arg error       text    a word
 @arg mark        text    tells one URL from the next
-@ok  recorded    since when all tries have failed (µs), 0: this one did not
+@ok  recorded    since when all tries have failed (µs)
 ]]
 --- @include lib/answer
 --- @include lib/number
 
 local LIFE = 2592000000
-redis.call('XADD', deliveries, 'MAXLEN', 200, '*', 'i', id, 'j', job, 'n', attempt, 's', status, 'd', took_ms, 'o', outcome, 'e', error)
+redis.call('XADD', deliveries, 'MAXLEN', '~', 200, '*', 'i', id, 'j', job, 'n', attempt, 's', status, 'd', took_ms, 'o', outcome, 'e', error)
 redis.call('PEXPIRE', deliveries, LIFE)
-if outcome == 'delivered' then
-  redis.call('DEL', failing)
-  if redis.call('HDEL', dead, id) == 1 then redis.call('ZREM', dead_index, id) end
-  return ok('recorded', 0)
-end
 local began, of = string.match(redis.call('GET', failing) or '', '^(%d+)\31(.*)$')
 if of ~= mark then began = int(now) end
 redis.call('SET', failing, began .. '\31' .. mark, 'PX', LIFE)

@@ -14,5 +14,5 @@ for _, job in ipairs(due) do
   redis.call('XADD', jobs, '*', 'j', job)
   redis.call('ZREM', retries, job)
 end
-if #due > 0 then redis.call('PEXPIRE', jobs, 2592000000) end
+if #due > 0 then redis.call('PERSIST', jobs) end
 return ok('moved', #due)

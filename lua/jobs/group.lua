@@ -11,5 +11,5 @@ jobs/group: make the group of workers where it is missing. It begins with the ol
 
 local answer = redis.pcall('XGROUP', 'CREATE', jobs, 'workers', '0', 'MKSTREAM')
 if answer.err then return ok('known') end
-redis.call('PEXPIRE', jobs, 2592000000)
+redis.call('PERSIST', jobs)
 return ok('made')

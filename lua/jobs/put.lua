@@ -23,6 +23,6 @@ if reused then return reused end
 if facts then return ok('replayed', facts[1]) end
 if redis.call('XLEN', jobs) + redis.call('ZCARD', retries) >= most then return refuse('overloaded', 'retry_after_ms#', 30000) end
 redis.call('XADD', jobs, '*', 'j', job)
-redis.call('PEXPIRE', jobs, 2592000000)
+redis.call('PERSIST', jobs)
 remember(id)
 return ok('put', id)

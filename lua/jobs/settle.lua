@@ -1,14 +1,13 @@
 --[[
-jobs/settle: take a job that was tried out of the queue: it is done, or it is to be tried again later.
+jobs/settle: take a job that was tried out of the stream: it is to be tried again later.
 
 @slot jobs
 @flags allow-oom
 @key jobs     stream
 @key retries  zset  jobs by when they are due (ms)
 @arg entry    text  id of the stream entry
-@arg due      int   ms; 0: it is done
+@arg due      int   ms
 @arg job      text  as it is to be tried again
-@ok  done
 @ok  later
 @ok  gone   -- another worker has settled it; nothing was written
 ]]
@@ -17,7 +16,6 @@ jobs/settle: take a job that was tried out of the queue: it is done, or it is to
 local ours = redis.call('XDEL', jobs, entry) == 1
 redis.call('XACK', jobs, 'workers', entry)
 if not ours then return ok('gone') end
-if due == 0 then return ok('done') end
 redis.call('ZADD', retries, due, job)
-redis.call('PEXPIRE', retries, 2592000000)
+redis.call('PERSIST', retries)
 return ok('later')

@@ -18,13 +18,13 @@ members/add: let a key into a channel. Adding it again changes nothing.
 @no  channel_access_denied
 @no  forbidden
 @no  quota_exceeded
+@no  webhook_backlog_full  retry_after_ms
 @no  idempotency_key_reused
 ]]
 --- @include lib/answer
 --- @include lib/once
 --- @include lib/owner
 --- @include lib/event
---- @include lib/outbox
 
 local facts, reused = seen()
 if reused then return reused end
@@ -33,10 +33,15 @@ if facts then return ok('replayed', facts[1] + 0, '', 0) end
 local is_pushed = not known and hooked
 if not known then
   if redis.call('HLEN', members) >= cap then return refuse('quota_exceeded', 'limit', 'members_per_channel', 'value#', cap) end
+  local waiting
+  if hooked then
+    --- @include lib/outbox_room
+  end
   known = int(now) .. '\31'
   redis.call('HSET', members, member, known)
   tell('member_added', member, '')
   if hooked then
+    --- @include lib/outbox
     push('member_added', '', '', member .. '\31' .. key)
     pushed()
   end

@@ -32,6 +32,7 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @no  channel_paused             retry_after_ms
 @no  channel_write_rate_exceeded  retry_after_ms
 @no  quota_exceeded
+@no  webhook_backlog_full       retry_after_ms
 @no  idempotency_key_reused
 ]]
 --- @include lib/channel
@@ -82,6 +83,10 @@ local to = {}
 local pushes = to -- one table for both while there is nothing in them
 if mentions ~= '' then
   --- @include lib/mentions
+end
+local waiting
+if hooked or pushes[1] then
+  --- @include lib/outbox_room
 end
 
 -- Unique and increasing within the channel, also when the clock stands still or a failover set it back: the log takes no number that is not

@@ -73,7 +73,7 @@ pub static CHANNEL: &[KeyDef] = &[
         "outbox",
         "outbox",
         "stream",
-        "7 days after its last entry; at most about 100,000; deleted with the channel",
+        "with the channel; at most 100,000, then what would be pushed is refused; empty: a day after its last entry was handed over",
         "what is to be pushed to webhooks and was not handed over yet: event, message, mentioned actor, member",
     ),
     key("pushed", "pushed:", "string", "60 s", "the delivery that told this actor of a mention last: one a minute is pushed"),
@@ -200,17 +200,23 @@ pub static JOBS: &[KeyDef] = &[
         "jobs",
         "jobs",
         "stream",
-        "30 days after the last job came; at most WEBHOOK_QUEUE_MAX with `retries`",
+        "always; at most WEBHOOK_QUEUE_MAX with `retries`",
         "deliveries to be tried now, read by the group `workers`; names and numbers, no content, no secret",
     ),
-    key("retries", "retries", "zset", "30 days after the last one came", "deliveries to be tried later, by when they are due (ms)"),
-    key("handed", "handed:", "zset", "1 h; at most 1,000", "entries of this channel's outbox that were handed over, by when (ms)"),
+    key("retries", "retries", "zset", "with its entries", "deliveries to be tried later, by when they are due (ms)"),
+    key(
+        "handed",
+        "handed:",
+        "zset",
+        "1 h; at most 1,000",
+        "entries of this channel's outbox that were handed over, by when (ms); followed by `:dead`: dead letters of this webhook that were redriven",
+    ),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a replay or test, for its retries"),
 ];
 
 /// How deliveries to one webhook went, of a channel or of an actor; each in a slot of its own.
 pub static HOOK: &[KeyDef] = &[
-    key("deliveries", "deliveries", "stream", "30 days after the newest; at most 200", "how each try of a delivery ended"),
+    key("deliveries", "deliveries", "stream", "30 days after the newest; about 200", "how each try of a delivery ended"),
     key("dead", "dead", "hash", "30 days after the newest; at most 1,000", "delivery id → when and how it was given up, and its job"),
     key("dead_index", "dead-index", "zset", "with `dead`", "ids of deliveries that were given up, by when"),
     key("failing", "failing", "string", "30 days after the last failure, or the next success", "since when every try has failed"),

@@ -9,10 +9,12 @@ use url::Url;
 
 use super::backoff;
 use super::disable;
+use super::finish::{Finisher, Note};
 use super::gate::{Gates, PutOff};
 use super::job::Job;
-use super::load::{self, Loaded, Ready};
+use super::load::{self, Loaded, Owners, Ready};
 use super::push::{Outcome, Push, Pusher};
+use super::{millis, repeat};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::ids::Micros;
@@ -30,26 +32,33 @@ pub struct Courier {
     pub gates: Gates,
     /// Tries at the same time.
     pub slots: Arc<tokio::sync::Semaphore>,
+    pub owners: Owners,
+    pub finisher: Finisher,
 }
 
 /// What is left of a job.
 enum End {
-    Done,
+    /// What to note of it for the owner, if it was delivered.
+    Done(Option<Note>),
     /// In so long, as this job.
     Later(Duration, Job),
 }
 
 impl Courier {
+    /// What the next tries of these jobs need, in their order; all are of one target.
+    pub async fn load(&self, jobs: &[Job]) -> Result<Vec<Loaded>> {
+        repeat(|| load::load(&self.app, &self.owners, jobs)).await
+    }
+
     /// Delivers one job that was read from queue `queue` at `read`. What cannot be settled stays pending, and is tried again by whoever
     /// adopts it. `give_up`: it was held for so long that another worker may have it by now.
-    pub async fn deliver(&self, queue: u8, entry: &Entry, read: Instant, give_up: Duration) {
-        let Some(job) = Job::parse(&entry.job) else {
-            tracing::error!(entry = entry.id, "a job is not one of ours; it is left out");
-            self.settle(queue, entry, None).await;
-            return;
-        };
+    pub async fn deliver(&self, queue: u8, entry: &Entry, job: Job, loaded: Result<Loaded>, read: Instant, give_up: Duration) {
         let stale = || read.elapsed() > give_up;
-        let end = match self.attempt(job.clone(), &stale).await {
+        let tried = match loaded {
+            Ok(loaded) => self.attempt(job.clone(), loaded, &stale).await,
+            Err(failure) => Err(failure),
+        };
+        let end = match tried {
             Ok(Some(end)) => end,
             Ok(None) => return,
             Err(failure) => {
@@ -61,19 +70,19 @@ impl Courier {
             }
         };
         match end {
-            End::Done => self.settle(queue, entry, None).await,
-            End::Later(after, job) => self.settle(queue, entry, Some((after, &job))).await,
+            End::Done(note) => self.finisher.finish(queue, &entry.id, note).await,
+            End::Later(after, job) => self.try_later(queue, entry, after, &job).await,
         }
     }
 
     /// None: it was held too long.
-    async fn attempt(&self, job: Job, stale: &(dyn Fn() -> bool + Sync)) -> Result<Option<End>> {
+    async fn attempt(&self, job: Job, loaded: Loaded, stale: &(dyn Fn() -> bool + Sync)) -> Result<Option<End>> {
         let app = &self.app;
-        let ready = match repeat(|| load::load(app, &job)).await? {
+        let ready = match loaded {
             Loaded::Ready(ready) => ready,
             Loaded::Nothing(why) => {
                 app.metrics.webhooks.dropped(why);
-                return Ok(Some(End::Done));
+                return Ok(Some(End::Done(None)));
             }
         };
         let gate = self.gates.of(&host_of(&ready.url));
@@ -97,7 +106,9 @@ impl Courier {
         };
         let outcome = self.pusher.push(push).await;
         drop(slot);
-        pass.ended(outcome.silent(), outcome.took);
+        if pass.ended(outcome.silent(), outcome.took) {
+            app.metrics.webhooks.breaker_opened();
+        }
         app.metrics.webhooks.tried(outcome.error, outcome.took);
         self.conclude(job, &ready, &outcome).await.map(Some)
     }
@@ -108,7 +119,7 @@ impl Courier {
             Some(after) => End::Later(after, Job { attempt: job.attempt + 1, ..job }),
             None => {
                 self.app.metrics.webhooks.dropped("broken");
-                End::Done
+                End::Done(None)
             }
         }
     }
@@ -124,7 +135,7 @@ impl Courier {
             let outcome = Outcome { status: 0, error: "unreachable", retry_after: None, took: Duration::ZERO };
             self.record(&job, ready, &outcome, "dead").await?;
             self.app.metrics.webhooks.dropped("dead");
-            return Ok(End::Done);
+            return Ok(End::Done(None));
         }
         self.app.metrics.webhooks.put_off(why);
         Ok(End::Later(after, job))
@@ -142,11 +153,7 @@ impl Courier {
             "delivery tried"
         );
         if outcome.delivered() {
-            // Only a note: it must not keep the job in the queue.
-            if let Err(failure) = self.record(&job, ready, outcome, "delivered").await {
-                tracing::warn!(code = failure.code().spec().word, "a delivery is missing in its list");
-            }
-            return Ok(End::Done);
+            return Ok(End::Done(Some(Note::of(&job, outcome))));
         }
         let again = backoff::after(job.attempt, &app.settings.webhook_retry_delays, outcome.retry_after).filter(|_| !outcome.is_gone());
         let word = if again.is_some() { "failed" } else { "dead" };
@@ -159,12 +166,12 @@ impl Courier {
             Some(after) => Ok(End::Later(after, Job { attempt: job.attempt + 1, ..job })),
             None => {
                 app.metrics.webhooks.dropped("dead");
-                Ok(End::Done)
+                Ok(End::Done(None))
             }
         }
     }
 
-    /// Redis' time, and since when every try to this URL has failed.
+    /// Notes a failed try for the owner. Redis' time, and since when every try to this URL has failed.
     async fn record(&self, job: &Job, ready: &Ready, outcome: &Outcome, word: &str) -> Result<(Micros, Micros)> {
         let slot = self.app.keys.hook(job.target.as_str());
         let packed = job.pack();
@@ -180,15 +187,14 @@ impl Courier {
             .arg("mark", &mark_of(&ready.url))
             .run(&self.app.redis)
             .await?;
-        let since = reply.micros(0)?;
-        Ok((reply.now(), if since.0 == 0 { reply.now() } else { since }))
+        Ok((reply.now(), reply.micros(0)?))
     }
 
-    /// Takes a job out of its queue. Tried again while Redis is in trouble, for as long as nobody adopts it.
-    pub async fn settle(&self, queue: u8, entry: &Entry, later: Option<(Duration, &Job)>) {
+    /// Puts a job back into its queue, for so long from now. Tried again while Redis is in trouble, for as long as nobody adopts it.
+    pub async fn try_later(&self, queue: u8, entry: &Entry, after: Duration, job: &Job) {
         let slot = self.app.keys.jobs(queue);
-        let due = later.map_or(0, |(after, _)| self.app.redis.clock().floor().0 / 1000 + millis(after).max(1));
-        let packed = later.map(|(_, job)| job.pack()).unwrap_or_default();
+        let due = self.app.redis.clock().floor().0 / 1000 + millis(after).max(1);
+        let packed = job.pack();
         let call = || scripts::JOB_SETTLE.on(&slot).arg("entry", &entry.id).int("due", due).arg("job", &packed).run(&self.app.redis);
         if let Err(failure) = repeat(call).await {
             tracing::warn!(code = failure.code().spec().word, entry = entry.id, "a job stays in its queue, and will be tried again");
@@ -205,19 +211,4 @@ fn host_of(url: &Url) -> String {
 fn mark_of(url: &Url) -> String {
     use sha2::{Digest, Sha256};
     data_encoding::HEXLOWER.encode(&Sha256::digest(url.as_str().as_bytes())[..8])
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Through short trouble of Redis: about ten seconds.
-async fn repeat<T, F: Future<Output = Result<T>>>(call: impl Fn() -> F) -> Result<T> {
-    for pause_ms in [100, 400, 1000, 2000, 3000, 3000] {
-        match call().await {
-            Err(e) if e.code().spec().status == 503 => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
-            answer => return answer,
-        }
-    }
-    call().await
 }

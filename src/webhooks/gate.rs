@@ -96,10 +96,20 @@ impl Gates {
         gate
     }
 
-    /// How many breakers are open.
-    pub fn open(&self) -> usize {
+    /// How many hosts have their breaker closed, open, and half open.
+    pub fn breakers(&self) -> [usize; 3] {
         let now = Instant::now();
-        self.hosts.lock().values().filter(|gate| gate.state.lock().open_until.is_some_and(|until| until > now)).count()
+        let mut all = [0; 3];
+        for gate in self.hosts.lock().values() {
+            let state = gate.state.lock();
+            let of = match state.open_until {
+                _ if state.failures < BREAK_AFTER => 0,
+                Some(until) if until > now => 1,
+                _ => 2,
+            };
+            all[of] += 1;
+        }
+        all
     }
 }
 
@@ -188,21 +198,23 @@ impl State {
 }
 
 impl Pass {
-    /// The try has ended. `silent`: there was no answer.
-    pub fn ended(self, silent: bool, took: Duration) {
+    /// The try has ended. `silent`: there was no answer. Whether that opened the breaker.
+    pub fn ended(self, silent: bool, took: Duration) -> bool {
         let mut state = self.gate.state.lock();
         state.usual = (state.usual * 7 + took) / 8;
         state.moved = Instant::now();
         if !silent {
             state.failures = 0;
             state.open_until = None;
-            return;
+            return false;
         }
         state.failures = state.failures.saturating_add(1);
-        if state.failures >= BREAK_AFTER && (self.probe || state.open_until.is_none()) {
+        let opens = state.failures >= BREAK_AFTER && (self.probe || state.open_until.is_none());
+        if opens {
             let times = (state.failures - BREAK_AFTER).min(10);
             state.open_until = Some(Instant::now() + (OPEN_FIRST * 2u32.pow(times.min(4))).min(OPEN_LONGEST));
         }
+        opens
     }
 }
 
@@ -287,18 +299,19 @@ mod tests {
             pass(&gates).await.expect("closed").ended(true, Duration::from_millis(1));
         }
         assert!(matches!(gates.of("a").enter().await, Err(PutOff::Open(after)) if after > Duration::from_secs(20)));
-        assert_eq!(gates.open(), 1);
+        assert_eq!(gates.breakers(), [0, 1, 0]);
 
         // The time is up: one may try, no second one beside it.
         gates.of("a").state.lock().open_until = Some(Instant::now());
         let probe = pass(&gates).await.expect("one may try");
+        assert_eq!(gates.breakers(), [0, 0, 1]);
         assert!(matches!(gates.of("a").enter().await, Err(PutOff::Open(_))));
         probe.ended(true, Duration::from_millis(1));
         assert!(matches!(gates.of("a").enter().await, Err(PutOff::Open(after)) if after > Duration::from_secs(50)), "twice as long");
 
         gates.of("a").state.lock().open_until = Some(Instant::now());
         pass(&gates).await.expect("one may try").ended(false, Duration::from_millis(1));
-        assert!(gates.of("a").enter().await.is_ok() && gates.open() == 0);
+        assert!(gates.of("a").enter().await.is_ok() && gates.breakers() == [1, 0, 0]);
     }
 
     #[tokio::test]

@@ -1,7 +1,11 @@
 //! What a try needs: where to, the secret, and the body. Read anew for each, so that a new URL or secret holds at once, what was retracted
 //! is told to nobody, and the webhooks of a revoked key are silent.
 
+use std::time::Duration;
+
 use deadpool_redis::redis::Value;
+use moka::sync::Cache;
+use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
@@ -38,39 +42,61 @@ pub enum Loaded {
     Nothing(&'static str),
 }
 
-/// Reads all that the next try of this job needs.
+/// Reads all that the next tries of these jobs need, in their order; all are of the same target. Those of a channel are read in one step.
 ///
 /// # Errors
 /// Redis trouble.
-pub async fn load(app: &App, job: &Job) -> Result<Loaded> {
-    match &job.target {
-        Target::Channel(id) => of_channel(app, job, id).await,
-        Target::Actor(id) => of_actor(app, job, id).await,
+pub async fn load(app: &App, owners: &Owners, jobs: &[Job]) -> Result<Vec<Loaded>> {
+    match jobs.first().map(|job| &job.target) {
+        None => Ok(Vec::new()),
+        Some(Target::Channel(id)) => of_channel(app, owners, jobs, id).await,
+        Some(Target::Actor(id)) => {
+            let mut all = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                all.push(of_actor(app, job, id).await?);
+            }
+            Ok(all)
+        }
     }
 }
 
-async fn of_channel(app: &App, job: &Job, id: &ChannelId) -> Result<Loaded> {
-    let found = match read(app, job, id, "").await? {
+async fn of_channel(app: &App, owners: &Owners, jobs: &[Job], id: &ChannelId) -> Result<Vec<Loaded>> {
+    let none = |why: &'static str| Ok(jobs.iter().map(|_| Loaded::Nothing(why)).collect());
+    let found = match read(app, id, jobs.iter().filter_map(|job| job.number), "").await? {
         Ok(found) => found,
-        Err(why) => return Ok(Loaded::Nothing(why)),
+        Err(why) => return none(why),
     };
     if found.url.is_empty() {
-        return Ok(Loaded::Nothing("no_webhook"));
+        return none("no_webhook");
     }
     let owner = KeyId::parse(&found.owner).ok_or_else(|| ApiError::internal("a channel's owner is not a key"))?;
-    if !is_active(app, &owner).await? {
-        return Ok(Loaded::Nothing("key_revoked"));
+    if !owners.is_active(app, &owner).await? {
+        return none("key_revoked");
     }
-    let body = match (job.event, found.message) {
-        (Event::MessageCreated, Some(message)) => json!({ "event": job.event.word(), "message": message }),
-        (Event::MemberAdded, _) => {
-            let (member, by) = job.subject.split_once(SEPARATOR).unwrap_or((&job.subject, ""));
-            json!({ "event": job.event.word(), "channel_id": id.as_str(), "member_key_id": member, "approved_by": by })
-        }
-        (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }),
-        _ => return Err(ApiError::internal("a delivery to a channel's webhook is not one of ours")),
-    };
-    ready(&found.url, found.url.clone(), found.secret, owner, body, found.post, found.now)
+    let mut messages = found.messages.into_iter();
+    let mut all = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let message = if job.number.is_some() { messages.next().flatten() } else { None };
+        let mut post = None;
+        let body = match (job.event, message) {
+            (Event::MessageCreated, Some(posted)) => {
+                post = posted.post;
+                body_of(&Created { event: job.event.word(), message: &posted.message })?
+            }
+            (Event::MessageCreated, None) => {
+                all.push(Loaded::Nothing("message_gone"));
+                continue;
+            }
+            (Event::MemberAdded, _) => {
+                let (member, by) = job.subject.split_once(SEPARATOR).unwrap_or((&job.subject, ""));
+                json!({ "event": job.event.word(), "channel_id": id.as_str(), "member_key_id": member, "approved_by": by }).to_string()
+            }
+            (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }).to_string(),
+            (Event::Mention, _) => return Err(ApiError::internal("a delivery to a channel's webhook is not one of ours")),
+        };
+        all.push(ready(&found.url, found.url.clone(), found.secret.clone(), owner.clone(), body, post, found.now)?);
+    }
+    Ok(all)
 }
 
 async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
@@ -84,16 +110,18 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
     let owner = actors::Record::parse(&record, "").and_then(|record| KeyId::parse(record.owner())).ok_or_else(broken)?;
     let hook = ActorHook::parse(&stored).ok_or_else(broken)?;
     let (body, post) = match (&job.channel, job.event) {
-        (None, Event::Test) => (json!({ "event": job.event.word(), "actor_id": id.as_str() }), None),
+        (None, Event::Test) => (json!({ "event": job.event.word(), "actor_id": id.as_str() }).to_string(), None),
         (Some(channel), Event::Mention) => {
-            let found = match read(app, job, channel, owner.as_str()).await? {
+            let found = match read(app, channel, job.number.into_iter(), owner.as_str()).await? {
                 Ok(found) => found,
                 Err(why) => return Ok(Loaded::Nothing(why)),
             };
+            let Some(posted) = found.messages.into_iter().next().flatten() else { return Ok(Loaded::Nothing("message_gone")) };
             if !may_push(app, job, channel, id).await? {
                 return Ok(Loaded::Nothing("muted"));
             }
-            (json!({ "event": job.event.word(), "message": found.message, "mentioned_actor_id": id.as_str() }), found.post)
+            let body = json!({ "event": job.event.word(), "message": posted.message, "mentioned_actor_id": id.as_str() });
+            (body.to_string(), posted.post)
         }
         _ => return Err(ApiError::internal("a delivery to an actor's webhook is not one of ours")),
     };
@@ -101,17 +129,9 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
     ready(&url, stored, hook.secret, owner, body, post, reply.now())
 }
 
-fn ready(
-    url: &str,
-    stored: String,
-    secret: String,
-    owner: KeyId,
-    body: serde_json::Value,
-    post: Option<Box<Mark>>,
-    now: Micros,
-) -> Result<Loaded> {
+fn ready(url: &str, stored: String, secret: String, owner: KeyId, body: String, post: Option<Box<Mark>>, now: Micros) -> Result<Loaded> {
     let url = Url::parse(url).map_err(|_| ApiError::internal("a webhook's URL is not one"))?;
-    Ok(Loaded::Ready(Box::new(Ready { url, stored, secret, owner, body: body.to_string(), post, now })))
+    Ok(Loaded::Ready(Box::new(Ready { url, stored, secret, owner, body, post, now })))
 }
 
 /// One mention a minute for each actor and channel. A later try of what was let through needs no leave.
@@ -124,10 +144,37 @@ async fn may_push(app: &App, job: &Job, channel: &ChannelId, actor: &ActorId) ->
     Ok(call.may_send_again(true).run(&app.redis).await?.status() != "muted")
 }
 
-async fn is_active(app: &App, key: &KeyId) -> Result<bool> {
-    let slot = app.keys.key(key);
-    let call = scripts::WEBHOOK_KEY_IS_ACTIVE.on(&slot).key("record", key.as_str());
-    Ok(call.may_send_again(true).run(&app.redis).await?.status() == "active")
+/// Whether owners' keys are active, as this worker knew within the last second.
+pub struct Owners(Cache<KeyId, bool>);
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(1)).build())
+    }
+}
+
+impl Owners {
+    async fn is_active(&self, app: &App, key: &KeyId) -> Result<bool> {
+        if let Some(known) = self.0.get(key) {
+            return Ok(known);
+        }
+        let slot = app.keys.key(key);
+        let call = scripts::WEBHOOK_KEY_IS_ACTIVE.on(&slot).key("record", key.as_str());
+        let is_active = call.may_send_again(true).run(&app.redis).await?.status() == "active";
+        self.0.insert(key.clone(), is_active);
+        Ok(is_active)
+    }
+}
+
+/// What a webhook of a channel is told of a message.
+#[derive(Serialize)]
+struct Created<'a> {
+    event: &'static str,
+    message: &'a MessageView,
+}
+
+fn body_of(body: &impl Serialize) -> Result<String> {
+    serde_json::to_string(body).map_err(|e| ApiError::internal(e.to_string()))
 }
 
 /// What the channel knows.
@@ -135,37 +182,47 @@ struct Found {
     url: String,
     secret: String,
     owner: String,
-    message: Option<MessageView>,
-    /// See [`Ready::post`].
-    post: Option<Box<Mark>>,
+    /// Those that were asked for; none where one is gone.
+    messages: Vec<Option<Posted>>,
     now: Micros,
 }
 
+/// A message to tell of.
+struct Posted {
+    message: MessageView,
+    /// See [`Ready::post`].
+    post: Option<Box<Mark>>,
+}
+
 /// Why there is nothing to tell stands in the inner error. `reader` must be able to read the channel, if it is not empty.
-async fn read(app: &App, job: &Job, channel: &ChannelId, reader: &str) -> Result<std::result::Result<Found, &'static str>> {
+async fn read(
+    app: &App,
+    channel: &ChannelId,
+    numbers: impl Iterator<Item = Micros>,
+    reader: &str,
+) -> Result<std::result::Result<Found, &'static str>> {
     let slot = app.keys.channel(channel);
-    let number = job.number.map(|n| n.to_string()).unwrap_or_default();
-    let call = scripts::WEBHOOK_LOAD.on(&slot).arg("n", &number).arg("reader", reader);
+    let call = scripts::WEBHOOK_LOAD.on(&slot).arg("reader", reader).rest(numbers.map(|n| n.to_string()));
     let reply = match call.may_send_again(true).run(&app.redis).await {
         Err(e) if e.code() == Code::ChannelNotFound => return Ok(Err("channel_deleted")),
         reply => reply?,
     };
-    match reply.status() {
-        "gone" => return Ok(Err("message_gone")),
-        "stranger" => return Ok(Err("not_a_member")),
-        _ => {}
+    if reply.status() == "stranger" {
+        return Ok(Err("not_a_member"));
     }
-    let mut post = None;
-    let message = match job.number {
-        None => None,
-        Some(_) => {
-            let entry = Value::Array(reply.list(4)?.to_vec());
-            let mut stored = Stored::parse(&entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
-            post = stored.head.post.take();
-            let record = reply.text(5)?;
-            let record = ClaimRecord::parse(&record);
-            Some(stored.view(channel, record.as_ref(), reply.uint(3)?, reply.now())?)
+    let mut messages = Vec::new();
+    for i in (4..reply.len()).step_by(2) {
+        let entry = reply.list(i)?;
+        if entry.is_empty() {
+            messages.push(None);
+            continue;
         }
-    };
-    Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, message, post, now: reply.now() }))
+        let mut stored =
+            Stored::parse(&Value::Array(entry.to_vec())).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
+        let record = reply.text(i + 1)?;
+        let post = stored.head.post.take();
+        let message = stored.view(channel, ClaimRecord::parse(&record).as_ref(), reply.uint(3)?, reply.now())?;
+        messages.push(Some(Posted { message, post }));
+    }
+    Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, messages, now: reply.now() }))
 }

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+/// States of a breaker.
+const BREAKERS: [&str; 3] = ["closed", "open", "half_open"];
+/// How a try can end.
+const ENDS: [&str; 8] = ["delivered", "status_4xx", "status_5xx", "redirect", "timeout", "connect", "broken", "refused_address"];
 
 /// The metrics of webhooks.
 pub struct WebhookMetrics {
@@ -16,7 +21,8 @@ pub struct WebhookMetrics {
     paused: IntCounter,
     disabled: IntCounter,
     running: IntGauge,
-    open_breakers: IntGauge,
+    breakers: IntGaugeVec,
+    opened: IntCounter,
     depth: IntGauge,
     later: IntGauge,
     oldest: IntGauge,
@@ -53,9 +59,16 @@ impl WebhookMetrics {
             paused: IntCounter::new("backchannel_webhook_hand_over_paused_total", "Times that a full queue left deliveries in an outbox.")?,
             disabled: IntCounter::new("backchannel_webhook_disabled_total", "Webhooks taken away because their target is gone.")?,
             running: IntGauge::new("backchannel_webhook_tries_running", "Deliveries that this worker holds now.")?,
-            open_breakers: IntGauge::new(
-                "backchannel_webhook_breakers_open",
-                "Hosts that this worker leaves alone because they do not answer.",
+            breakers: IntGaugeVec::new(
+                Opts::new(
+                    "backchannel_webhook_breakers",
+                    "Hosts that this worker has sent to, by their breaker: closed, open (it is left alone), half_open (one try finds out).",
+                ),
+                &["state"],
+            )?,
+            opened: IntCounter::new(
+                "backchannel_webhook_breaker_opened_total",
+                "Times that a host was left alone because it did not answer.",
             )?,
             depth: IntGauge::new(
                 "backchannel_webhook_queue_depth",
@@ -73,13 +86,21 @@ impl WebhookMetrics {
         for counter in [&metrics.tries, &metrics.dropped, &metrics.put_off] {
             registry.register(Box::new(counter.clone()))?;
         }
-        for counter in [&metrics.adopted, &metrics.swept, &metrics.sweeps, &metrics.paused, &metrics.disabled] {
+        for counter in [&metrics.adopted, &metrics.swept, &metrics.sweeps, &metrics.paused, &metrics.disabled, &metrics.opened] {
             registry.register(Box::new(counter.clone()))?;
         }
-        for gauge in [&metrics.running, &metrics.open_breakers, &metrics.depth, &metrics.later, &metrics.oldest] {
+        for gauge in [&metrics.running, &metrics.depth, &metrics.later, &metrics.oldest] {
             registry.register(Box::new(gauge.clone()))?;
         }
         registry.register(Box::new(metrics.durations.clone()))?;
+        registry.register(Box::new(metrics.breakers.clone()))?;
+        // Also while nothing has happened yet: what is not there cannot be told from zero.
+        for state in BREAKERS {
+            metrics.breakers.with_label_values(&[state]).set(0);
+        }
+        for end in ENDS {
+            metrics.tries.with_label_values(&[end]).inc_by(0);
+        }
         Ok(metrics)
     }
 
@@ -117,9 +138,16 @@ impl WebhookMetrics {
         self.disabled.inc();
     }
 
-    pub fn holds(&self, jobs: usize, open_breakers: usize) {
+    pub fn breaker_opened(&self) {
+        self.opened.inc();
+    }
+
+    /// Deliveries that this worker holds, and hosts whose breaker is closed, open and half open.
+    pub fn holds(&self, jobs: usize, breakers: [usize; 3]) {
         self.running.set(i64::try_from(jobs).unwrap_or(i64::MAX));
-        self.open_breakers.set(i64::try_from(open_breakers).unwrap_or(i64::MAX));
+        for (state, hosts) in BREAKERS.into_iter().zip(breakers) {
+            self.breakers.with_label_values(&[state]).set(i64::try_from(hosts).unwrap_or(i64::MAX));
+        }
     }
 
     /// What all queues hold together.

@@ -6,6 +6,7 @@
 mod backoff;
 mod deliver;
 mod disable;
+mod finish;
 mod gate;
 pub mod guard;
 mod job;
@@ -16,6 +17,7 @@ pub mod owners;
 mod push;
 mod sign;
 mod sweep;
+mod together;
 pub mod url;
 pub mod worker;
 
@@ -30,7 +32,7 @@ use crate::ids::{ChannelId, Micros};
 use crate::messages::SEPARATOR;
 use crate::store::scripts;
 
-pub use outbox::{HandOvers, hand_over};
+pub use outbox::{HandOvers, hand_over_later};
 
 /// Longest secret, in bytes.
 const MAX_SECRET_BYTES: usize = 512;
@@ -108,8 +110,17 @@ pub async fn forget(app: &App, channel: &ChannelId) {
     }
 }
 
-/// As [`hand_over`], in the background.
-pub fn hand_over_later(app: &App, channel: &ChannelId) {
-    let (app_of_task, channel) = (app.clone(), channel.clone());
-    app.background.spawn(async move { hand_over(&app_of_task, &channel).await });
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Through short trouble of Redis: about ten seconds.
+async fn repeat<T, F: Future<Output = Result<T>>>(call: impl Fn() -> F) -> Result<T> {
+    for pause_ms in [100, 400, 1000, 2000, 3000, 3000] {
+        match call().await {
+            Err(e) if e.code().spec().status == 503 => tokio::time::sleep(Duration::from_millis(pause_ms)).await,
+            answer => return answer,
+        }
+    }
+    call().await
 }

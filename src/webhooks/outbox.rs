@@ -17,7 +17,7 @@ use crate::store::reply::text_of;
 use crate::store::scripts;
 
 /// Entries that are moved in one step.
-const BATCH: u64 = 64;
+const BATCH: u64 = 128;
 /// Steps of one hand-over; a sweep goes on where it ends.
 const MAX_STEPS: usize = 100;
 
@@ -65,14 +65,17 @@ impl HandOvers {
     }
 }
 
-/// Hands over what stands in the channel's outbox, after the request that wrote it was answered: at once, or within a tenth of a second
-/// where the channel is busy. Trouble is only logged: a worker's sweep
-/// does it then.
-pub async fn hand_over(app: &App, channel: &ChannelId) {
+/// Hands over what stands in the channel's outbox, in the background: at once, or within a tenth of a second where the channel is busy. Trouble
+/// is only logged: a worker's sweep does it then.
+pub fn hand_over_later(app: &App, channel: &ChannelId) {
     app.metrics.outbox_written();
-    if !app.hand_overs.begin(channel) {
-        return;
+    if app.hand_overs.begin(channel) {
+        let (app_of_task, channel) = (app.clone(), channel.clone());
+        app.background.spawn(async move { hand_over(&app_of_task, &channel).await });
     }
+}
+
+async fn hand_over(app: &App, channel: &ChannelId) {
     loop {
         if let Err(failure) = move_all(app, channel).await {
             tracing::warn!(code = failure.code().spec().word, "deliveries wait in an outbox for the next sweep");
@@ -84,38 +87,46 @@ pub async fn hand_over(app: &App, channel: &ChannelId) {
     }
 }
 
-/// Moves all that stands in the outbox into the channel's queue.
+/// Moves all that stands in the outbox into the channel's queue. The next page is read, and the one before taken out, while one is entered:
+/// a channel that many post to is moved as fast as they post.
 ///
 /// # Errors
 /// Redis trouble; what was moved is moved.
 pub async fn move_all(app: &App, channel: &ChannelId) -> Result<Left> {
-    let slot = app.keys.channel(channel);
+    let Some(mut page) = read(app, channel, "").await? else { return Ok(Left::Idle) };
+    let mut entered = Vec::new();
     for _ in 0..MAX_STEPS {
-        let reply = match scripts::WEBHOOK_OUTBOX_READ.on(&slot).int("limit", BATCH).may_send_again(true).run(&app.redis).await {
-            Err(e) if e.code() == Code::ChannelNotFound => return Ok(Left::Idle), // its outbox went with it
-            reply => reply?,
-        };
-        if reply.status() == "idle" {
-            return Ok(Left::Idle);
-        }
-        let entries = reply.list(0)?;
-        if entries.is_empty() {
-            return Ok(Left::Empty);
-        }
-        if !enter(app, channel, entries).await? {
+        let last = page.last().and_then(id_of).unwrap_or_default();
+        let is_whole = page.len() as u64 == BATCH;
+        let next = async { if is_whole { read(app, channel, &last).await } else { Ok(Some(Vec::new())) } };
+        let (taken, next, done) = tokio::join!(enter(app, channel, &page), next, take_out(app, channel, &entered));
+        done?;
+        if !taken? {
             app.metrics.webhooks.hand_over_paused();
             return Ok(Left::Paused);
         }
-        let ids = entries.iter().filter_map(id_of);
-        scripts::WEBHOOK_OUTBOX_DONE.on(&slot).rest(ids).may_send_again(true).run(&app.redis).await?;
-        if (entries.len() as u64) < BATCH {
-            return Ok(Left::Empty);
+        entered = std::mem::replace(&mut page, next?.unwrap_or_default());
+        if page.is_empty() {
+            break;
         }
     }
+    take_out(app, channel, &entered).await?;
     Ok(Left::Empty)
 }
 
-/// False: the queue is full.
+/// The page after this entry; none where the outbox is empty and nobody wants to be told, or the channel is gone, and its outbox with it.
+async fn read(app: &App, channel: &ChannelId, after: &str) -> Result<Option<Vec<Value>>> {
+    let slot = app.keys.channel(channel);
+    let call = scripts::WEBHOOK_OUTBOX_READ.on(&slot).arg("after", after).int("limit", BATCH);
+    match call.may_send_again(true).run(&app.redis).await {
+        Err(e) if e.code() == Code::ChannelNotFound => Ok(None),
+        Err(e) => Err(e),
+        Ok(reply) if reply.status() == "idle" => Ok(None),
+        Ok(reply) => Ok(Some(reply.list(0)?.to_vec())),
+    }
+}
+
+/// Into the queue. False: it is full.
 async fn enter(app: &App, channel: &ChannelId, entries: &[Value]) -> Result<bool> {
     let mut jobs = Vec::with_capacity(entries.len() * 2);
     for entry in entries {
@@ -124,10 +135,23 @@ async fn enter(app: &App, channel: &ChannelId, entries: &[Value]) -> Result<bool
             None => tracing::error!("an entry of an outbox is not one of ours; it is left out"),
         }
     }
+    if jobs.is_empty() {
+        return Ok(true);
+    }
     let slot = app.keys.jobs(queue_of(channel.as_str()));
     let call = scripts::JOB_ENTER.on(&slot).key("handed", channel.as_str()).int("most", app.settings.webhook_queue_max).rest(jobs);
     let reply = call.may_send_again(true).run(&app.redis).await?;
     Ok(reply.status() == "entered")
+}
+
+/// What is in the queue is taken out of the outbox.
+async fn take_out(app: &App, channel: &ChannelId, entries: &[Value]) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let slot = app.keys.channel(channel);
+    scripts::WEBHOOK_OUTBOX_DONE.on(&slot).rest(entries.iter().filter_map(id_of)).may_send_again(true).run(&app.redis).await?;
+    Ok(())
 }
 
 fn id_of(entry: &Value) -> Option<String> {

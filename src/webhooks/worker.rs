@@ -1,7 +1,7 @@
 //! A worker: reads the queues, delivers, and looks after what others left. Any number run beside each other, and one may be killed at any time:
 //! what it held is adopted by another after [`CLAIM_IDLE`].
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::deliver::Courier;
+use super::finish::Finisher;
 use super::gate::Gates;
 use super::job::Job;
+use super::load::{Loaded, Owners};
 use super::push::Pusher;
 use super::sweep;
 use crate::app::App;
@@ -26,7 +28,7 @@ use crate::store::scripts;
 /// How long one read waits for jobs; as long the stop of an idle worker takes.
 const READ_WAIT: Duration = Duration::from_millis(1000);
 /// Jobs of one read.
-const READ_COUNT: usize = 16;
+const READ_COUNT: usize = 32;
 /// Jobs held in memory for each that may be tried at the same time.
 const HELD_PER_SLOT: usize = 4;
 /// Beyond what a try may take: after so long without news of a job its worker must be dead.
@@ -49,6 +51,13 @@ pub struct Worker {
     tasks: TaskTracker,
 }
 
+/// A job that this worker holds.
+struct Held {
+    entry: Entry,
+    job: Job,
+    room: OwnedSemaphorePermit,
+}
+
 impl Worker {
     /// # Errors
     /// When the HTTP client cannot be made.
@@ -58,7 +67,14 @@ impl Worker {
         let pusher = Pusher::new(app.webhook_guard.clone(), settings.webhook_timeout, settings.webhook_per_host)?;
         let gates = Gates::new(settings.webhook_per_host, slots * HELD_PER_SLOT);
         Ok(Arc::new(Self {
-            courier: Courier { app, pusher, gates, slots: Arc::new(Semaphore::new(slots)) },
+            courier: Courier {
+                finisher: Finisher::new(app.clone()),
+                owners: Owners::default(),
+                slots: Arc::new(Semaphore::new(slots)),
+                app,
+                pusher,
+                gates,
+            },
             name: format!("w-{}", suffix()),
             shutdown,
             held: Mutex::default(),
@@ -138,31 +154,65 @@ impl Worker {
 
     /// Starts to deliver these jobs, as there is room. A worker that stops hands them back.
     async fn accept(self: &Arc<Self>, queue: u8, entries: Vec<Entry>) {
-        let read = Instant::now();
+        let (read, mut groups) = (Instant::now(), HashMap::new());
         for entry in entries {
             if !self.held.lock().insert((queue, entry.id.clone())) {
                 continue;
             }
-            let room = tokio::select! {
-                room = self.room.clone().acquire_owned() => room.ok(),
-                () = self.shutdown.signal() => None,
+            let room = match self.room.clone().try_acquire_owned() {
+                Ok(room) => Some(room),
+                Err(_) => {
+                    self.start(queue, read, std::mem::take(&mut groups)); // they have what this one waits for
+                    tokio::select! {
+                        room = self.room.clone().acquire_owned() => room.ok(),
+                        () = self.shutdown.signal() => None,
+                    }
+                }
             };
             let worker = self.clone();
-            match room {
-                Some(room) => self.tasks.spawn(async move { worker.deliver(queue, entry, read, room).await }),
-                None => self.tasks.spawn(async move { worker.hand_back(queue, entry).await }),
-            };
+            match (room, Job::parse(&entry.job)) {
+                (None, _) => drop(self.tasks.spawn(async move { worker.hand_back(queue, entry).await })),
+                (Some(_), None) => drop(self.tasks.spawn(async move { worker.leave_out(queue, entry).await })),
+                (Some(room), Some(job)) => groups.entry(job.target.as_str().to_owned()).or_default().push(Held { entry, job, room }),
+            }
+        }
+        self.start(queue, read, groups);
+    }
+
+    /// Jobs of one target are read together, and delivered side by side.
+    fn start(self: &Arc<Self>, queue: u8, read: Instant, groups: HashMap<String, Vec<Held>>) {
+        for group in groups.into_values() {
+            let worker = self.clone();
+            self.tasks.spawn(async move {
+                let jobs: Vec<Job> = group.iter().map(|held| held.job.clone()).collect();
+                let loaded: Vec<Result<Loaded>> = match worker.courier.load(&jobs).await {
+                    Ok(loaded) => loaded.into_iter().map(Ok).collect(),
+                    Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
+                };
+                for (held, loaded) in group.into_iter().zip(loaded) {
+                    let one = worker.clone();
+                    worker.tasks.spawn(async move { one.deliver(queue, held, loaded, read).await });
+                }
+            });
         }
     }
 
-    async fn deliver(&self, queue: u8, entry: Entry, read: Instant, _room: OwnedSemaphorePermit) {
-        self.courier.deliver(queue, &entry, read, self.claim_idle().mul_f64(0.6)).await;
+    async fn deliver(&self, queue: u8, held: Held, loaded: Result<Loaded>, read: Instant) {
+        let Held { entry, job, room } = held;
+        self.courier.deliver(queue, &entry, job, loaded, read, self.claim_idle().mul_f64(0.6)).await;
+        self.held.lock().remove(&(queue, entry.id));
+        drop(room);
+    }
+
+    async fn leave_out(&self, queue: u8, entry: Entry) {
+        tracing::error!(entry = entry.id, "a job is not one of ours; it is left out");
+        self.courier.finisher.finish(queue, &entry.id, None).await;
         self.held.lock().remove(&(queue, entry.id));
     }
 
     async fn hand_back(&self, queue: u8, entry: Entry) {
         if let Some(job) = Job::parse(&entry.job) {
-            self.courier.settle(queue, &entry, Some((Duration::ZERO, &job))).await;
+            self.courier.try_later(queue, &entry, Duration::ZERO, &job).await;
         }
     }
 
@@ -235,7 +285,7 @@ impl Worker {
             }
         }
         app.metrics.webhooks.queues(depth, later, oldest_s);
-        app.metrics.webhooks.holds(self.held.lock().len(), self.courier.gates.open());
+        app.metrics.webhooks.holds(self.held.lock().len(), self.courier.gates.breakers());
         self.forget("").await;
         Ok(())
     }

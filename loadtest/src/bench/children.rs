@@ -1,4 +1,4 @@
-//! The processes of a bench: a private Redis, replicas, the minimal server. None outlives the bench.
+//! The processes of a bench: a private Redis, replicas, workers, yardsticks. None outlives the bench.
 
 use std::fs::{self, File};
 use std::io;
@@ -32,6 +32,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("RL_MESSAGES_PER_HOUR", "0"),
     ("RL_JOINS_PER_HOUR", "0"),
     ("RL_CONCURRENT_CHANNELS_PER_IP", "0"),
+    ("BACKCHANNEL_WEBHOOK_ALLOW_NETWORKS", "127.0.0.0/8"),
+    ("BACKCHANNEL_WEBHOOK_QUEUE_MAX", "10000000"),
 ];
 
 /// Where processes put their logs; removed at the end.
@@ -83,16 +85,41 @@ impl Server {
     /// # Errors
     /// When it does not get ready.
     pub async fn replica(program: &Path, redis: &Self, scratch: &Scratch) -> Result<Self> {
-        let port = free_port()?;
-        let mut command = Command::new(program);
-        command.arg("serve");
-        for (name, _) in
-            std::env::vars_os().filter(|(n, _)| ["BACKCHANNEL_", "CH_", "RL_"].iter().any(|p| n.to_string_lossy().starts_with(p)))
-        {
-            command.env_remove(name);
-        }
-        command.envs(SETTINGS.iter().copied()).env("BACKCHANNEL_PORT", port.to_string()).env("BACKCHANNEL_REDIS_URL", redis.redis_url());
+        let (port, mut command) = (free_port()?, ours(program, "serve", redis));
+        command.env("BACKCHANNEL_PORT", port.to_string());
         Self::start(command, "server", port, scratch)?.answering("/readyz").await
+    }
+
+    /// One that makes so many deliveries at once, and of these so many to one host.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn worker(program: &Path, redis: &Self, scratch: &Scratch, [at_once, to_one]: &[u16; 2]) -> Result<Self> {
+        let (port, mut command) = (free_port()?, ours(program, "worker", redis));
+        command.env("BACKCHANNEL_PORT", port.to_string());
+        command.env("BACKCHANNEL_WEBHOOK_CONCURRENCY", at_once.to_string()).env("BACKCHANNEL_WEBHOOK_PER_HOST", to_one.to_string());
+        Self::start(command, "worker", port, scratch)?.answering("/readyz").await
+    }
+
+    /// A receiver of webhooks that counts.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn receiver(scratch: &Scratch) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(std::env::current_exe().context("this program's own path")?);
+        command.args(["receive", "--port", &port.to_string()]);
+        Self::start(command, "receiver", port, scratch)?.answering("/count").await
+    }
+
+    /// The bare loop that posts to `url`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn pushes(url: &str, at_once: u16, scratch: &Scratch) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe().context("this program's own path")?);
+        command.args(["push", "--url", url, "--at-once", &at_once.to_string()]);
+        Self::start(command, "pushes", 0, scratch)
     }
 
     /// The yardstick server of this very program.
@@ -144,6 +171,18 @@ impl Server {
     pub fn watched(&self) -> Result<Watched> {
         Ok(Watched::new(self.name, self.child.id().with_context(|| format!("{} has ended", self.name))?))
     }
+}
+
+/// A process of the program to be measured, without whatever this machine has set for one of its own.
+fn ours(program: &Path, what: &str, redis: &Server) -> Command {
+    let mut command = Command::new(program);
+    command.arg(what);
+    let prefixes = ["BACKCHANNEL_", "CH_", "RL_"];
+    for (name, _) in std::env::vars_os().filter(|(n, _)| prefixes.iter().any(|p| n.to_string_lossy().starts_with(p))) {
+        command.env_remove(name);
+    }
+    command.envs(SETTINGS.iter().copied()).env("BACKCHANNEL_REDIS_URL", redis.redis_url());
+    command
 }
 
 fn free_port() -> io::Result<u16> {

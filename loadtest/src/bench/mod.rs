@@ -2,12 +2,14 @@
 
 mod children;
 mod costs;
+mod isolation;
 mod memory;
 mod report;
 mod rooms;
 mod sizes;
 mod stalls;
 mod waking;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -39,7 +41,7 @@ pub struct Options {
     #[arg(long, default_value_t = 10_000)]
     waiters: usize,
     /// Only these parts.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Costs, Part::Waking, Part::Sizes, Part::Stalls, Part::Memory, Part::Fanout, Part::Rooms])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Costs, Part::Waking, Part::Sizes, Part::Stalls, Part::Memory, Part::Fanout, Part::Rooms, Part::Webhooks, Part::Isolation])]
     only: Vec<Part>,
     /// The page whose measured part is rewritten.
     #[arg(long)]
@@ -63,6 +65,10 @@ pub enum Part {
     Fanout,
     /// Encrypted rooms: sends, their delivery, and many who poll.
     Rooms,
+    /// Deliveries of one worker, and posts that are pushed.
+    Webhooks,
+    /// Deliveries beside a target that hangs.
+    Isolation,
 }
 
 /// What all parts work on. Dropped, it ends its processes.
@@ -94,6 +100,8 @@ pub async fn bench(mut options: Options) -> Result<()> {
             Part::Memory => bench.memory().await,
             Part::Fanout => bench.fanout().await,
             Part::Rooms => bench.rooms().await,
+            Part::Webhooks => bench.webhooks().await,
+            Part::Isolation => bench.isolation().await,
         }
         .with_context(|| format!("{part:?}"))?;
         bench.asking.run::<()>(&["FLUSHALL"]).await?; // parts do not weigh on each other

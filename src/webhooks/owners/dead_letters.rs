@@ -20,8 +20,8 @@ pub static LIST_CHANNEL_WEBHOOK_DEAD_LETTERS: Operation = Operation {
     path: "/v1/channels/{identifier}/webhook/dead-letters",
     tag: "Webhooks",
     summary: "See which deliveries to a channel's webhook were given up",
-    about: "Owner only. Newest first; the newest 1,000 are kept for 30 days. Replay one by its delivery_id once the receiver is well again: it \
-            leaves this list.",
+    about: "Owner only. Newest first; the newest 1,000 are kept for 30 days. Once the receiver is well again, replay one by its delivery_id, or \
+            redrive all: they leave this list.",
     deprecated: None,
     auth: Auth::Key(Some(Scope::ChannelsManage)),
     query: &[Param { name: "limit", kind: "integer", about: "1 to 100, default 50." }],
@@ -66,7 +66,7 @@ struct LetterView {
 
 /// What is kept of a dead letter: when, tries, status, error, and the job.
 pub(super) struct Letter {
-    at: Micros,
+    pub at: Micros,
     attempts: u64,
     status: u64,
     error: String,
@@ -108,8 +108,23 @@ pub async fn of_actor(State(app): State<App>, caller: Caller, params: Params, qu
 }
 
 async fn list(app: &App, target: &Target, limit: u64) -> Result<Answer> {
+    let (found, _, _) = letters(app, target, First::Newest, limit).await?;
+    Answer::ok(&DeadLetters { data: found.into_iter().map(|(_, letter)| letter.into()).collect(), limit })
+}
+
+/// Which dead letters come first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    Newest,
+    Oldest,
+}
+
+/// Dead letters, each as it is stored and as it was read; how many there are in all; Redis' time.
+pub(super) async fn letters(app: &App, target: &Target, first: First, limit: u64) -> Result<(Vec<(String, Letter)>, u64, Micros)> {
     let slot = app.keys.hook(target.as_str());
-    let reply = scripts::HOOK_DEAD.on(&slot).int("limit", limit).may_send_again(true).run(&app.redis).await?;
-    let read = reply.pairs(0)?.iter().map(|(_, facts)| Letter::parse(facts).map(LetterView::from)).collect::<Option<Vec<_>>>();
-    Answer::ok(&DeadLetters { data: read.ok_or_else(|| ApiError::internal("a dead letter is broken"))?, limit })
+    let first = if first == First::Newest { "newest" } else { "oldest" };
+    let reply = scripts::HOOK_DEAD.on(&slot).arg("first", first).int("limit", limit).may_send_again(true).run(&app.redis).await?;
+    let read = |(_, facts): (String, String)| Letter::parse(&facts).map(|letter| (facts, letter));
+    let found = reply.pairs(0)?.into_iter().map(read).collect::<Option<Vec<_>>>();
+    Ok((found.ok_or_else(|| ApiError::internal("a dead letter is broken"))?, reply.uint(1)?, reply.now()))
 }

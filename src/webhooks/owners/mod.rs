@@ -3,6 +3,7 @@
 
 pub mod dead_letters;
 pub mod deliveries;
+pub mod redrive;
 pub mod replay;
 pub mod test;
 

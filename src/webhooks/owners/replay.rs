@@ -60,7 +60,7 @@ async fn replay(app: &App, target: &Target, delivery: &str, once: &Once) -> Resu
     let job = job.ok_or_else(|| ApiError::internal("a delivery is broken"))?.again(reply.now());
     let (id, replayed) = put(app, &job, once).await?;
     if was_dead && !replayed {
-        scripts::HOOK_REDRIVEN.on(&slot).arg("id", delivery).may_send_again(true).run(&app.redis).await?;
+        scripts::HOOK_REDRIVEN.on(&slot).rest([delivery.to_owned(), text]).may_send_again(true).run(&app.redis).await?;
     }
     queued(id, once, replayed)
 }

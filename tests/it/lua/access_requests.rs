@@ -1,5 +1,6 @@
 //! lua/access_requests/request.lua, list.lua, approve.lua, deny.lua
 
+use super::webhooks::{HOOK, refuses_when_full};
 use crate::support::script::{Ask, Bench, OWNER, REQUEST, START, STRANGER, on_both};
 
 const ANOTHER: &str = "acr_ssssssssssssssssaaaaaaaaaabbbbbbbbbb";
@@ -68,6 +69,8 @@ pub fn answers_approve(b: &Bench) {
     answer(b, "access_requests/approve").run().no("access_request_resolved");
     let approve = || b.ask("access_requests/approve").on("resolved", ANOTHER).with("id", ANOTHER);
     approve().with("cap", 2).run().no("quota_exceeded");
+    b.set(HOOK.0, HOOK.1);
+    refuses_when_full(b, &approve);
     approve().with("cap", 3).run().ok("approved");
 }
 

@@ -36,6 +36,21 @@ fn id_of(entry: &Value) -> String {
     backchannel::store::reply::text_of(&parts[0]).expect("an id")
 }
 
+fn done(b: &Bench, ids: &[&str]) -> u64 {
+    b.ask("jobs/done").values(ids).run().ok("done").int(0)
+}
+
+pub fn answers_done(b: &Bench) {
+    b.ask("jobs/group").run().ok("made");
+    enter(b, &[("1-0", "a"), ("2-0", "b"), ("3-0", "c")]);
+    let ids = read(b, "w-1");
+    assert_eq!(done(b, &[&ids[0], &ids[2]]), 2);
+    assert_eq!(jobs(b), ["b"]);
+    assert_eq!(done(b, &[&ids[0], &ids[1]]), 1, "one was done before");
+    let pending: Vec<Value> = b.run(&["XPENDING", &stream(b), "workers", "-", "+", "9"]);
+    assert!(pending.is_empty() && jobs(b).is_empty());
+}
+
 pub fn answers_enter(b: &Bench) {
     assert_eq!(enter(b, &[("1-0", "a"), ("2-0", "b")]), 2);
     assert_eq!(enter(b, &[("2-0", "b"), ("3-0", "c")]), 1, "what was handed over before is there once");
@@ -59,12 +74,31 @@ pub fn answers_put(b: &Bench) {
     b.ask("jobs/put").with("most", 1).run().no("overloaded");
 }
 
+pub fn answers_redrive(b: &Bench) {
+    let redrive = |letters: &[(&str, &str)]| {
+        letters.iter().fold(b.ask("jobs/redrive").on("handed", "c1:dead").with("all", 5), |ask, (id, job)| ask.rest(id, job))
+    };
+    let said = |answer: crate::support::answer::Answer| (answer.int(0), answer.int(1));
+    assert_eq!(said(redrive(&[]).run().ok("redriven").wrote_nothing()), (0, 5));
+    let both = [("d1:7", "a"), ("d2:7", "b")];
+    assert_eq!(said(redrive(&both).once("r").run().ok("redriven")), (2, 3));
+    assert_eq!(said(redrive(&[]).once("r").run().ok("replayed").wrote_nothing()), (2, 3));
+    redrive(&[]).once("r").with("body", "another").run().no("idempotency_key_reused");
+    assert_eq!(jobs(b), ["a", "b"]);
+    // Who asks at the same time has had the same list: each is there once.
+    assert_eq!(said(redrive(&both).run().ok("redriven").wrote_nothing()), (2, 3));
+    assert_eq!(said(redrive(&[("d1:8", "a"), ("d3:8", "c")]).with("most", 3).run().ok("redriven")), (1, 4), "as many as it takes");
+    assert_eq!(jobs(b), ["a", "b", "a"]);
+    redrive(&both).with("most", 3).run().no("overloaded");
+    assert_eq!(said(redrive(&[]).with("most", 3).run().ok("redriven").wrote_nothing()), (0, 5));
+}
+
 pub fn answers_settle(b: &Bench) {
     b.ask("jobs/group").run().ok("made");
     enter(b, &[("1-0", "a"), ("2-0", "b")]);
     let ids = read(b, "w-1");
     let settle = |entry: &str| b.ask("jobs/settle").with("entry", entry);
-    settle(&ids[0]).run().ok("done");
+    assert_eq!(done(b, &[&ids[0]]), 1);
     settle(&ids[0]).with("due", 5).run().ok("gone").wrote_nothing();
     settle(&ids[1]).with("due", START / 1000 + 5).with("job", "b again").run().ok("later");
     assert!(jobs(b).is_empty());
@@ -113,7 +147,7 @@ pub fn answers_forget(b: &Bench) {
     b.ask("jobs/group").run().ok("made");
     let id = read(b, "w-1").remove(0);
     assert_eq!(forget("w-1", 0), 0, "it has a job");
-    b.ask("jobs/settle").with("entry", id).run().ok("done");
+    done(b, &[&id]);
     read(b, "w-2");
     assert_eq!(forget("", 60_000), 0, "they were heard of");
     assert_eq!(forget("w-1", 60_000), 1);

@@ -1,5 +1,6 @@
 //! lua/members/add.lua, check.lua, list.lua, remove.lua
 
+use super::webhooks::{HOOK, refuses_when_full};
 use crate::support::script::{Bench, OWNER, SECOND, START, STRANGER, on_both};
 
 const THIRD: &str = "bck_ttttttttttttttttaaaaaaaaaa";
@@ -19,6 +20,8 @@ pub fn answers_add(b: &Bench) {
     add().with("key", STRANGER).run().no("forbidden");
     add().with("member", THIRD).with("cap", 2).run().no("quota_exceeded");
     add().with("cap", 2).run().ok("added").wrote_nothing();
+    b.set(HOOK.0, HOOK.1);
+    refuses_when_full(b, &|| add().with("member", THIRD));
 }
 
 pub fn answers_check(b: &Bench) {

@@ -1,5 +1,6 @@
 //! lua/messages/post.lua
 
+use super::webhooks::{HOOK, refuses_when_full};
 use crate::support::script::{Bench, CONTENT, RETENTION, SECOND, START, STRANGER, TTL, on_both};
 
 const POST: &str = "messages/post";
@@ -28,6 +29,9 @@ pub fn answers(b: &Bench) {
     b.ask(POST).once("r").run().ok("replayed").wrote_nothing();
     set("schema_rev", "");
     b.ask(POST).with("schema", "f1").run().ok("posted");
+    set(HOOK.0, HOOK.1);
+    refuses_when_full(b, &|| b.ask(POST));
+    set(HOOK.0, "");
     set("max_writes_per_minute", "2");
     b.post();
     b.post();

@@ -66,23 +66,29 @@ pub fn answers_sweep_leave(b: &Bench) {
 }
 
 pub fn answers_load(b: &Bench) {
-    let load = |n: &str| b.ask("webhooks/load").with("n", n);
-    load("").run().no("channel_not_found");
+    let load = |numbers: &[&str]| b.ask("webhooks/load").with("reader", "").values(numbers);
+    load(&[]).run().no("channel_not_found");
     b.channel(&[("webhook_url", URL), ("webhook_secret", "s1"), ("access", "restricted")]);
     let n = b.post().to_string();
-    let loaded = load(&n).run().ok("loaded").wrote_nothing();
+    let loaded = load(&[&n]).run().ok("loaded").wrote_nothing();
     assert_eq!([loaded.text(0), loaded.text(1), loaded.text(2)], [URL, "s1", OWNER]);
-    assert_eq!(loaded.int(3), TTL * SECOND);
+    assert_eq!((loaded.int(3), loaded.len()), (TTL * SECOND, 6));
     assert_eq!(loaded.list(4).len(), 2);
-    assert_eq!(load("").run().ok("loaded").text(4), "");
-    load(&n).with("reader", OWNER).run().ok("loaded");
-    load(&n).with("reader", STRANGER).run().ok("stranger").wrote_nothing();
-    load(&(START - 1).to_string()).run().ok("gone").wrote_nothing();
+    assert_eq!(load(&[]).run().ok("loaded").len(), 4);
+    load(&[&n]).with("reader", OWNER).run().ok("loaded");
+    load(&[&n]).with("reader", STRANGER).run().ok("stranger").wrote_nothing();
+    let second = b.post();
+    b.claim(second, 0);
+    let second = second.to_string();
+    let some = load(&[&n, &(START - 1).to_string(), &second]).run().ok("loaded").wrote_nothing();
+    assert_eq!([4, 6, 8].map(|i| some.list(i).len()), [2, 0, 2], "one that never was is none");
+    assert_eq!([5, 7].map(|i| some.text(i)), ["", ""]);
+    assert!(!some.text(9).is_empty(), "its claim record");
     // Expired, it is still told; past its retention it is not.
     b.pass(TTL * SECOND);
-    load(&n).run().ok("loaded");
+    assert_eq!(load(&[&n]).run().ok("loaded").list(4).len(), 2);
     b.pass(RETENTION * SECOND);
-    load(&n).run().ok("gone");
+    assert!(load(&[&n]).run().ok("loaded").list(4).is_empty());
 }
 
 pub fn answers_push_once(b: &Bench) {

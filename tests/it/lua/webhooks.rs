@@ -1,9 +1,9 @@
 //! Webhooks and outboxes: lua/actors/hook_set.lua, hook_read.lua, hook_delete.lua, lua/webhooks/, and what posts and new members leave in `outbox`
 
-use crate::support::script::{ACTOR, Bench, CHANNEL, OTHER_ACTOR, OWNER, SECOND, START, STRANGER, on_both};
+use crate::support::script::{ACTOR, Ask, Bench, CHANNEL, OTHER_ACTOR, OWNER, SECOND, START, STRANGER, on_both};
 
 const POST: &str = "messages/post";
-const HOOK: (&str, &str) = ("webhook_url", "https://example.com/hook");
+pub const HOOK: (&str, &str) = ("webhook_url", "https://example.com/hook");
 
 fn with_actor(b: &Bench) {
     b.active_key();
@@ -186,14 +186,81 @@ fn new_members_of_a_channel_with_a_webhook_are_told_of_once() {
 }
 
 #[test]
-fn an_outbox_that_nobody_fetches_ends_after_a_week_or_with_its_channel() {
+fn an_outbox_lives_as_long_as_its_channel_and_an_empty_one_for_a_day() {
     on_both(|b| {
         b.channel(&[HOOK]);
+        let left = || b.run::<i64>(&["PTTL", &b.key("outbox")]);
+        let empty = || {
+            let entries: Vec<(String, Vec<String>)> = b.run(&["XRANGE", &b.key("outbox"), "-", "+"]);
+            let ids: Vec<&str> = entries.iter().map(|(id, _)| id.as_str()).collect();
+            let ask = ids.iter().fold(b.ask("webhooks/outbox_done"), |ask, id| ask.rest(id, id));
+            assert_eq!(ask.run().ok("done").int(0), ids.len() as u64);
+        };
         b.post();
-        let left: u64 = b.run(&["PTTL", &b.key("outbox")]);
-        assert!((604_700_000..=604_800_000).contains(&left), "{left}");
+        assert_eq!(left(), -1, "nobody has fetched it");
+        b.post();
+        empty();
+        assert!((86_300_000..=86_400_000).contains(&left()), "{}", left());
+        b.post();
+        assert_eq!(left(), -1, "it holds something again");
+
+        // A channel that ends by itself takes it along, also where it was begun afterwards.
+        b.ask("channels/end_after").with("life_ms", 50_000).run().ok("ends");
+        assert!((40_000..=50_000).contains(&left()), "{}", left());
+        empty();
+        b.ask("members/add").run().ok("added");
+        assert!((40_000..=50_000).contains(&left()), "{}", left());
         let deleted = b.ask("channels/delete").run().ok("deleted");
         assert!(!deleted.after.contains(":outbox"), "{}", deleted.after);
+    });
+}
+
+/// What the outbox takes.
+const ROOM: usize = 100_000;
+
+/// Fills the outbox up to so many entries.
+fn fill(b: &Bench, length: usize) {
+    let filling = "for _ = redis.call('XLEN', KEYS[1]) + 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'e', 'x') end";
+    b.run::<()>(&["EVAL", filling, "1", &b.key("outbox"), &length.to_string()]);
+}
+
+fn waiting(b: &Bench) -> usize {
+    b.run(&["XLEN", &b.key("outbox")])
+}
+
+/// Asked so, a script refuses while the outbox is full, and writes nothing.
+pub fn refuses_when_full<'a>(b: &'a Bench, ask: &dyn Fn() -> Ask<'a>) {
+    b.run::<()>(&["DEL", &b.key("outbox")]);
+    let before = b.dump();
+    fill(b, ROOM);
+    assert_eq!(ask().quietly().run().no("webhook_backlog_full").detail("retry_after_ms#"), "30000");
+    assert_eq!(waiting(b), ROOM);
+    b.run::<()>(&["DEL", &b.key("outbox")]);
+    assert_eq!(b.dump(), before, "nothing was written");
+}
+
+#[test]
+fn a_full_outbox_drops_nothing_and_refuses_only_what_would_be_pushed() {
+    on_both(|b| {
+        b.channel(&[HOOK]);
+        let post = |mentions: String| b.ask(POST).with("mentions", mentions).quietly().run();
+        let first = b.ask(POST).once("r").quietly().run().ok("posted").int(0);
+        fill(b, ROOM - 1);
+        post(mention(ACTOR, OWNER, true)).ok("posted");
+        assert_eq!(waiting(b), ROOM + 1, "all of one message or nothing");
+        post(String::new()).no("webhook_backlog_full");
+        assert_eq!(b.ask(POST).once("r").quietly().run().ok("replayed").int(0), first, "what was posted was posted");
+        let oldest: Vec<(String, Vec<String>)> = b.run(&["XRANGE", &b.key("outbox"), "-", "+", "COUNT", "1"]);
+        assert_eq!(oldest[0].1[3], first.to_string(), "the oldest is still there");
+
+        b.set(HOOK.0, "");
+        post(String::new()).ok("posted");
+        post(mention(ACTOR, OWNER, false)).ok("posted");
+        post(mention(ACTOR, OWNER, true)).no("webhook_backlog_full");
+        b.ask("members/add").quietly().run().ok("added");
+        assert_eq!(waiting(b), ROOM + 1);
+        b.run::<()>(&["XTRIM", &b.key("outbox"), "MAXLEN", &(ROOM - 1).to_string()]);
+        post(mention(ACTOR, OWNER, true)).ok("posted");
     });
 }
 

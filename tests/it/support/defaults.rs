@@ -19,7 +19,7 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "worker" => "w-1",
         "from" => "0-0",
         "job" => "a job",
-        "outcome" => "delivered",
+        "outcome" => "failed",
         "status" => "200",
         "mark" => "m1",
         "took_ms" => "7",
@@ -60,6 +60,8 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "lease_cap" => "100000",
         "cap_bytes" => "536870912",
         "limit" => "50",
+        "first" => "newest",
+        "after" => "",
         "window_ms" => "60000",
         "n" | "due" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" | "quiet_ms" => "0",
         "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members"

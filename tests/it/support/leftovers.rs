@@ -46,6 +46,7 @@ const KEPT: &[Kept] = &[
     kept("{ch_*}:meta", Of::Itself, "a channel, until its owner deletes it"),
     kept("{ch_*}:members", Of::Sibling("meta"), "who may use the channel; capped, deleted with it"),
     kept("{ch_*}:requests", Of::Sibling("meta"), "access requests that wait; capped, deleted with the channel"),
+    kept("{ch_*}:outbox", Of::Sibling("meta"), "what is to be pushed; capped, handed over, deleted with the channel"),
     kept("{bck_*}:key:*", Of::Itself, "an API key; revoking gives it an expiry"),
     kept("{bck_*}:labels", Of::EachValue("key:"), "which key has which label; an entry goes when its key is revoked"),
     kept("{bck_*}:channels:*", Of::SiblingOfSameName("key:"), "a key's names for its channels; capped"),
@@ -66,6 +67,8 @@ const KEPT: &[Kept] = &[
         Of::EachMember("meta"),
         "channels that have something to push; an entry goes with its channel, or with a sweep",
     ),
+    kept("{jobs:*}:jobs", Of::Itself, "one of a fixed number of queues; capped"),
+    kept("{jobs:*}:retries", Of::Itself, "the same"),
     kept("{mint}:closed", Of::Itself, "one switch, until minting is opened again"),
 ];
 

@@ -57,6 +57,9 @@ const KEPT: &[&str] = &[
     "target",
     "listing",
     "index",
+    "outbox",
+    "jobs",
+    "retries",
 ];
 /// What dies together, at the deadline that `meta` names.
 const DIE_TOGETHER: &[&str] = &["log", "open", "claims", "leases"];
@@ -318,6 +321,12 @@ impl Ask<'_> {
     /// As a request with this Idempotency-Key.
     pub fn once(self, request: &str) -> Self {
         self.on("idem", request).with("idem_ms", 86_400_000)
+    }
+
+    /// Any values of the rest.
+    pub fn values(mut self, values: &[&str]) -> Self {
+        self.rest.extend(values.iter().map(|value| (*value).to_owned()));
+        self
     }
 
     /// A name and a value of the rest.

@@ -1,13 +1,10 @@
 //! The receivers of docs/webhooks.md verify what is really pushed, and nothing else.
 
-#[path = "verify_example.rs"]
-mod verify_example;
-
 use std::process::Command;
 
 use serde_json::json;
 
-use super::SOON;
+use super::{SOON, verify_example};
 use crate::support::fleet::Fleet;
 use crate::support::process::scratch;
 use crate::support::receiver::{Got, Receiver};

@@ -1,11 +1,16 @@
 //! What workers push: a fleet, workers beside it, receivers on loopback.
 
+mod backlog;
+mod cluster;
 mod crashes;
 mod examples;
 mod isolation;
+mod killed_replicas;
 mod owners;
 mod pushes;
+mod sweeps;
 mod targets;
+mod verify_example;
 
 use std::time::Duration;
 
@@ -16,6 +21,8 @@ use crate::support::receiver::Receiver;
 
 /// A delivery on a machine that is busy with other tests.
 const SOON: Duration = Duration::from_secs(20);
+/// Where nobody listens, for tests without a worker.
+const HOOK: &str = "https://hooks.example.com/x";
 /// Retries that a test can wait for.
 const QUICK_RETRIES: (&str, &str) = ("BACKCHANNEL_WEBHOOK_RETRY_SECONDS", "0.2,0.4,0.8,1.6");
 

@@ -1,8 +1,11 @@
 //! What owners see of their webhooks and can do about them.
 
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::{QUICK_RETRIES, SOON, hooked};
+use super::{QUICK_RETRIES, SOON, hooked, post_many};
 use crate::support::client::Agent;
 use crate::support::fleet::Fleet;
 use crate::support::receiver::{Receiver, Says};
@@ -75,7 +78,8 @@ async fn the_webhook_of_an_actor_is_tried_out_and_looked_at() {
     for path in [format!("{path}/deliveries"), format!("{path}/dead-letters")] {
         other.get(&path).await.refused(403, "actor_forbidden");
     }
-    for path in [format!("{path}/test"), format!("{path}/deliveries/{id}/replay")] {
+    assert_eq!(owner.post(&format!("{path}/dead-letters/redrive"), json!({})).await.ok(202), json!({ "queued": 0, "left": 0 }));
+    for path in [format!("{path}/test"), format!("{path}/deliveries/{id}/replay"), format!("{path}/dead-letters/redrive")] {
         other.post(&path, json!({})).await.refused(403, "actor_forbidden");
     }
     owner.post(&format!("{path}/deliveries/dlv_nothing/replay"), json!({})).await.refused(404, "delivery_not_found");
@@ -93,16 +97,52 @@ async fn strangers_learn_nothing_of_a_channels_webhook() {
         for list in ["deliveries", "dead-letters"] {
             other.get(&format!("/v1/channels/{channel}/webhook/{list}")).await.refused(403, word);
         }
-        for call in ["test", "deliveries/dlv_x/replay"] {
+        for call in ["test", "deliveries/dlv_x/replay", "dead-letters/redrive"] {
             other.post(&format!("/v1/channels/{channel}/webhook/{call}"), json!({})).await.refused(403, word);
         }
     }
-    for call in ["test", "deliveries/dlv_x/replay"] {
+    for call in ["test", "deliveries/dlv_x/replay", "dead-letters/redrive"] {
         owner.post(&format!("/v1/channels/{bare}/webhook/{call}"), json!({})).await.refused(404, "webhook_not_found");
     }
     owner.get(&format!("/v1/channels/{channel}/webhook/dead-letters?limit=0")).await.refused(422, "invalid_limit");
     let replay = format!("/v1/channels/{channel}/webhook/deliveries/dlv_x/replay");
     owner.post(&replay, json!({})).await.refused(404, "delivery_not_found");
+    fleet.finish().await;
+}
+
+#[tokio::test]
+async fn all_dead_letters_are_redriven_each_once_however_many_ask() {
+    let fleet = Fleet::start(2).await;
+    let (_worker, receiver) = (Worker::start(&fleet, &[("BACKCHANNEL_WEBHOOK_RETRY_SECONDS", "0.05")]).await, Receiver::start().await);
+    let owner = fleet.agent("owner").await;
+    let channel = hooked(&owner, &receiver).await;
+    let path = format!("/v1/channels/{channel}/webhook/dead-letters");
+    let redrive = |replica: usize| owner.on(replica).post(&format!("{path}/redrive"), json!({}));
+    receiver.says(Says::Status(500));
+    let mut contents = post_many(&owner, &channel, 120).await;
+    let all_are_dead =
+        || async { fleet.redis().run::<usize>(&["ZCARD", &format!("{}{{hook:{channel}}}:dead-index", fleet.prefix())]) == 120 };
+    eventually("all are given up", SOON, all_are_dead).await;
+    let (tries, before) = (receiver.got().len(), receiver.contents().len());
+    assert_eq!((tries, before), (240, 120));
+
+    receiver.says(Says::Status(200));
+    let first = redrive(0).once("once").await.ok(202);
+    assert_eq!(first, json!({ "queued": 100, "left": 20 }));
+    assert_eq!(redrive(1).once("once").await.ok(202), first, "the same request is not the next one");
+    let both = join_all((0..2).map(|replica| redrive(replica).into_future())).await;
+    for reply in both {
+        let queued = reply.ok(202);
+        assert!([json!({ "queued": 20, "left": 0 }), json!({ "queued": 0, "left": 0 })].contains(&queued), "{queued}");
+    }
+    list(&owner, &path, 0).await;
+    receiver.gets(tries + 120, SOON).await;
+    contents.sort();
+    let mut again: Vec<_> = receiver.got().split_off(tries).iter().map(|got| (got.content(), got.id().to_owned())).collect();
+    again.sort();
+    assert_eq!(again.iter().map(|(content, _)| content.clone()).collect::<Vec<_>>(), contents, "each once");
+    let known: BTreeSet<_> = receiver.got()[..tries].iter().map(|got| (got.content(), got.id().to_owned())).collect();
+    assert!(again.iter().all(|one| known.contains(one)), "with the ids they had");
     fleet.finish().await;
 }
 

@@ -92,6 +92,8 @@ fn fields_of(id: &str) -> (Value, &'static [(&'static str, Kind)]) {
         | "deleteSession"
         | "replayChannelWebhookDelivery"
         | "replayActorWebhookDelivery"
+        | "redriveChannelWebhookDeadLetters"
+        | "redriveActorWebhookDeadLetters"
         | "testChannelWebhook"
         | "testActorWebhook" => (json!({}), &[]),
         "adminPauseChannel" | "adminResumeChannel" | "adminDeleteChannel" | "adminRevokeKey" => (json!({}), &[]),

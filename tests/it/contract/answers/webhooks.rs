@@ -29,6 +29,7 @@ pub async fn ask(agent: &Agent, fleet: &Fleet, answers: &mut Answers) {
         answers.keep(&format!("list{of}WebhookDeadLetters"), 200, agent.get(&letters)).await;
         let tries = answers.keep(&format!("list{of}WebhookDeliveries"), 200, agent.get(&format!("{path}/deliveries"))).await;
         let id = tries["data"][0]["delivery_id"].as_str().expect("an id");
+        answers.keep(&format!("redrive{of}WebhookDeadLetters"), 202, agent.post(&format!("{letters}/redrive"), json!({}))).await;
         let replay = agent.post(&format!("{path}/deliveries/{id}/replay"), json!({}));
         answers.keep(&format!("replay{of}WebhookDelivery"), 202, replay).await;
         let unknown = agent.post(&format!("{path}/deliveries/dlv_x/replay"), json!({}));
