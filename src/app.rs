@@ -74,7 +74,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     rooms::pages::check(&settings).map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a page does not fit")))?;
     documents::began();
     let target = settings.redis_url.clone();
-    let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout)?;
+    let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout, settings.replication_terms())?;
     // More topics than waiters: who waits for a receipt has two, those that were left linger, and must not take the places of who waits now.
     let room = HubConfig::default();
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(4));

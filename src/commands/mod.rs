@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
-use crate::settings::{Defaults, Loaded, Mistake, SettingFlags, Settings, settings_md};
+use crate::settings::{Defaults, Loaded, Mistake, SettingFlags, Settings, configuration_md};
 use crate::shutdown::{Shutdown, StopSignals};
 
 pub use dev::four_curl_lines;
@@ -36,7 +36,7 @@ Examples:
                                             a worker of that fleet, which pushes webhooks; any number too
   backchannel healthcheck http://127.0.0.1:8080/readyz
                                             exit code 0 when it is ready
-  backchannel print settings                every setting, as in docs/settings.md
+  backchannel print configuration           every setting, as in docs/configuration.md
 
 Every instance documents itself: / is for people, /llms.txt for agents, /docs/playground the API reference to click, /status says how it is.
 
@@ -102,8 +102,9 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Print {
-    /// Every setting, as Markdown (docs/settings.md)
-    Settings,
+    /// Every setting, as Markdown (docs/configuration.md)
+    #[command(alias = "settings")]
+    Configuration,
     /// Every error code, as Markdown (docs/errors.md)
     Errors,
     /// Every key in Redis, as Markdown (docs/keyspace.md)
@@ -142,7 +143,7 @@ fn run(line: Line) -> Result<()> {
         Some(Command::Worker { settings }) => worker::run(&settings),
         Some(Command::Openapi) => openapi::run(),
         Some(Command::Healthcheck { url }) => healthcheck::run(&url),
-        Some(Command::Print { what: Print::Settings }) => print(&settings_md()),
+        Some(Command::Print { what: Print::Configuration }) => print(&configuration_md()),
         Some(Command::Print { what: Print::Errors }) => print(&crate::error::render::errors_md()),
         Some(Command::Print { what: Print::Keyspace }) => print(&crate::store::keyspace::keyspace_md()),
         Some(Command::Print { what: Print::Script { name } }) => match crate::store::scripts::print(&name) {

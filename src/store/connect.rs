@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection};
 use deadpool_redis::redis::cluster::ClusterClient;
 use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::cluster_routing::SingleNodeRoutingInfo;
@@ -12,6 +12,8 @@ use deadpool_redis::redis::{
 };
 use tokio::time::sleep;
 
+use super::replication::history_in;
+use super::reply::text_of;
 use super::target::{Endpoint, Kind, RedisTarget, tcp_settings};
 
 /// Longest time to make a connection.
@@ -33,6 +35,33 @@ impl Connection {
             Self::Cluster(c) => Box::pin(send_to_cluster(c, command)).await,
         }
     }
+
+    /// Sends one command once, and learns which history of writes it became part of: asked behind it, on the same connection.
+    pub async fn send_noting(self, command: &Cmd) -> Result<(Value, Option<String>), RedisError> {
+        match self {
+            Self::One(c) => send_pair(c, command).await,
+            Self::Cluster(c) => Box::pin(send_pair_to_cluster(c, command)).await,
+        }
+    }
+}
+
+/// A command, and behind it the question which history the server writes. None: that was refused.
+async fn send_pair(mut connection: impl ConnectionLike, command: &Cmd) -> Result<(Value, Option<String>), RedisError> {
+    let mut pair = Pipeline::with_capacity(2);
+    pair.add_command(command.clone()).cmd("INFO").arg("replication");
+    let answers = connection.req_packed_commands(&pair, 0, 2).await?;
+    let mut answers = answers.into_iter().map(Value::extract_error);
+    let answer = answers.next().unwrap_or(Ok(Value::Nil))?;
+    let history = answers.next().and_then(Result::ok).and_then(|info| text_of(&info)).and_then(|info| history_in(&info));
+    Ok((answer, history))
+}
+
+/// Where the slot has another owner, the command goes its usual way, which learns who that is.
+async fn send_pair_to_cluster(connection: ClusterConnection, command: &Cmd) -> Result<(Value, Option<String>), RedisError> {
+    match send_pair(connection.clone(), command).await {
+        Err(e) if proves_non_execution(&e) => send_to_cluster(connection, command).await.map(|answer| (answer, None)),
+        answer => answer,
+    }
 }
 
 /// Repeats only on replies that prove that nothing ran; the client's own retries are off. A MOVED makes the client read the map of slots again.
@@ -52,7 +81,6 @@ async fn send_to_cluster(mut connection: ClusterConnection, command: &Cmd) -> Re
 
 /// Once to the node that has the slot, and where it points to another with ASK (the slot is being moved), once there.
 async fn send_to_owner(connection: &mut ClusterConnection, command: &Cmd) -> Result<Value, RedisError> {
-    use deadpool_redis::redis::aio::ConnectionLike;
     let answer = connection.req_packed_command(command).await.and_then(Value::extract_error);
     let Err(refusal) = &answer else { return answer };
     if !matches!(refusal.kind(), ErrorKind::Server(ServerErrorKind::Ask)) {
@@ -113,7 +141,7 @@ impl Connector {
     }
 }
 
-async fn connect_to_primary(kind: &Kind, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError> {
+pub(super) async fn connect_to_primary(kind: &Kind, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError> {
     let Kind::Sentinel { sentinels, service, primary } = kind else {
         return Err(RedisError::from((ErrorKind::InvalidClientConfig, "not a sentinel target")));
     };

@@ -29,13 +29,7 @@ const fn key(name: &'static str, suffix: &'static str, kind: &'static str, life:
 /// Keys of one channel; hash tag = channel id.
 pub static CHANNEL: &[KeyDef] = &[
     key("meta", "meta", "hash", "until the channel is deleted", "the channel record; in `settings` what scripts need of it, packed"),
-    key(
-        "members",
-        "members",
-        "hash",
-        "with the channel; at most MAX_MEMBERS_PER_CHANNEL",
-        "key id → when and by which invitation it was let in",
-    ),
+    key("members", "members", "hash", "with the channel; at most MAX_MEMBERS_PER_CHANNEL", "key id → since when, by which invitation"),
     key(
         "requests",
         "requests",
@@ -79,6 +73,7 @@ pub static CHANNEL: &[KeyDef] = &[
     key("pushed", "pushed:", "string", "60 s", "the delivery that told this actor of a mention last: one a minute is pushed"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
     key("poster", "poster", "string", "10 s", "of the sandbox: the replica that posts its heartbeats"),
+    key("mark", "mark", "string", "1 s", "with BACKCHANNEL_DURABILITY=replicated: what replicas confirm, and with it all that was written before"),
     key(
         "wake",
         "wake",
@@ -332,6 +327,11 @@ impl Keyspace {
 }
 
 impl Slot {
+    /// The key that replicas confirm, of a channel.
+    pub(super) fn mark(&self) -> String {
+        format!("{}mark", self.head)
+    }
+
     /// Appends the full name of a key. None if the key is of another kind of slot, or a parameter is missing or too much.
     pub fn write_key(&self, def: &'static KeyDef, parameter: Option<&str>, text: &mut String) -> Option<()> {
         let is_ours = self.table.as_ptr_range().contains(&std::ptr::from_ref(def));

@@ -5,9 +5,11 @@ pub mod clock;
 mod connect;
 pub mod jobs;
 pub mod keyspace;
+pub mod nodes;
 pub mod pubsub;
 pub mod reach;
 pub mod redis;
+mod replication;
 pub mod reply;
 
 pub mod script;
@@ -16,5 +18,6 @@ pub mod target;
 
 pub use keyspace::{Keyspace, Slot};
 pub use redis::Redis;
+pub use replication::Terms;
 pub use reply::Reply;
 pub use script::Script;

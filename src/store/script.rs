@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use deadpool_redis::redis::Cmd;
+use deadpool_redis::redis::{Cmd, Value};
 
 use super::keyspace::{KeyDef, Slot, table};
 use super::redis::{Failure, Redis};
@@ -76,6 +76,7 @@ impl Script {
             rest: Vec::new(),
             may_send_again: false,
             client_may_repeat: false,
+            noting: false,
         }
     }
 }
@@ -240,6 +241,7 @@ pub struct Call<'a> {
     rest: Vec<Cow<'a, [u8]>>,
     may_send_again: bool,
     client_may_repeat: bool,
+    noting: bool,
 }
 
 impl<'a> Call<'a> {
@@ -280,6 +282,23 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Says that [`Redis::confirm`] will be asked about the answer.
+    pub fn to_be_confirmed(mut self) -> Self {
+        self.noting = true;
+        self
+    }
+
+    /// [`Call::run`], and then waits for the replicas that the operator asks for.
+    ///
+    /// # Errors
+    /// As there; `not_replicated`.
+    pub async fn run_confirmed(self, redis: &Redis) -> Result<Reply, ApiError> {
+        let slot = self.slot;
+        let reply = self.to_be_confirmed().run(redis).await?;
+        redis.confirm(slot, &reply).await?;
+        Ok(reply)
+    }
+
     /// Runs the script; a refusal comes back as its error.
     ///
     /// # Errors
@@ -289,24 +308,28 @@ impl<'a> Call<'a> {
         let (keys, args) = (self.keys(parsed)?, self.args(parsed)?);
         let began = Instant::now();
         let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
-        let mut answer = redis.send(&by_hash).await;
+        let mut answer = self.send(redis, &by_hash).await;
         if matches!(answer, Err(Failure::NoScript)) {
             // The text goes to the same node and stays there; nothing ran yet.
-            answer = redis.send(&command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+            answer = self.send(redis, &command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
         }
         // Only a connection that broke at once leaves time for a second try: no request waits longer than one command may take.
         let in_time = began.elapsed() < redis.timeout() / 4;
         if self.may_send_again && in_time && matches!(answer, Err(Failure::Unknown(_))) {
-            answer = redis.send(&command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+            answer = self.send(redis, &command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
         }
         match answer {
-            Ok(value) => self.decode(parsed, redis, value),
+            Ok((value, history)) => Ok(self.decode(parsed, redis, value)?.in_history(history)),
             Err(Failure::Fault(text)) => Err(ApiError::internal(parsed.locate(&text))),
             Err(failure) => Err(failure.into_api_error(self.client_may_repeat)),
         }
     }
 
-    fn decode(&self, parsed: &Parsed, redis: &Redis, value: deadpool_redis::redis::Value) -> Result<Reply, ApiError> {
+    async fn send(&self, redis: &Redis, command: &Cmd) -> Result<(Value, Option<String>), Failure> {
+        if self.noting { redis.send_noting(command).await } else { redis.send(command).await.map(|answer| (answer, None)) }
+    }
+
+    fn decode(&self, parsed: &Parsed, redis: &Redis, value: Value) -> Result<Reply, ApiError> {
         let reply = Reply::decode(self.script.name, value)?;
         redis.clock().observe(reply.now());
         if reply.status() != "refused" {

@@ -98,6 +98,7 @@ scripts! {
     MESSAGE_RECEIPT = "messages/receipt",
     MESSAGE_RETRACT = "messages/retract",
     MESSAGE_WATCH = "messages/watch",
+    REPLICATION_MARK = "replication/mark",
     ROOM_ADMIT = "rooms/admit",
     ROOM_ADMIT_ROOM = "rooms/admit_room",
     ROOM_COUNTS = "rooms/counts",

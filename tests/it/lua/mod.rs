@@ -35,6 +35,7 @@ mod messages_retract;
 mod no_channel;
 mod placeholders;
 mod pushing;
+mod replication;
 mod rooms;
 mod rooms_counts;
 mod sandbox;
@@ -140,6 +141,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("messages/receipt", messages_receipt::answers),
     ("messages/retract", messages_retract::answers),
     ("messages/watch", messages_receipt::answers_watch),
+    ("replication/mark", replication::answers_mark),
     ("rooms/admit", rooms_counts::answers_admit),
     ("rooms/admit_room", rooms_counts::answers_admit_room),
     ("rooms/counts", rooms_counts::answers_counts),
