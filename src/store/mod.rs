@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod clock;
 mod connect;
+pub mod doctor;
 pub mod jobs;
 pub mod keyspace;
 pub mod nodes;

@@ -65,6 +65,7 @@ scripts! {
     CLAIM_HEARTBEAT = "claims/heartbeat",
     CLAIM_NEXT = "claims/next",
     CLAIM_RELEASE = "claims/release",
+    DOCTOR_RIGHTS = "doctor/rights",
     EVENT_LIST = "events/list",
     HOOK_DEAD = "hooks/dead",
     HOOK_DELIVERIES = "hooks/deliveries",

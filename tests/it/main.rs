@@ -7,6 +7,7 @@
 //! - `contract/`: documents equal code.
 //! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
 //! - `webhooks/`: what workers push, with receivers on loopback.
+//! - `doctor.rs`: `backchannel doctor` before good and bad servers.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
 //! ```text
@@ -28,6 +29,7 @@ mod support;
 
 mod api;
 mod contract;
+mod doctor;
 mod documents;
 mod faults;
 mod fleet;

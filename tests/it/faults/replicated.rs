@@ -1,6 +1,6 @@
 //! `BACKCHANNEL_DURABILITY=replicated`: what was answered as done is on a replica of Redis, whatever becomes of the primary.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -25,18 +25,16 @@ fn replicated(redis: &Arc<RedisServer>) -> Builder {
     Fleet::builder().redis(redis).env("BACKCHANNEL_DURABILITY", "replicated").env("BACKCHANNEL_DURABILITY_TIMEOUT_MS", &timeout)
 }
 
-/// A server that follows another one, over `port`.
-async fn replica_of(port: u16) -> Arc<RedisServer> {
+/// A server that follows `primary`, over `port`.
+async fn replica_of(primary: &RedisServer, port: u16) -> Arc<RedisServer> {
     let replica = RedisServer::start_private(&["--replicaof", "127.0.0.1", &port.to_string()]);
-    follows(&replica).await;
+    is_followed(primary).await;
     replica
 }
 
-async fn follows(replica: &RedisServer) {
-    eventually("it follows its primary", SOON, || async {
-        replica.run::<String>(&["INFO", "replication"]).contains("master_link_status:up")
-    })
-    .await;
+/// The replica has loaded all and said so: from here on it counts.
+async fn is_followed(primary: &RedisServer) {
+    eventually("its replica follows", SOON, || async { primary.run::<String>(&["INFO", "replication"]).contains("state=online") }).await;
 }
 
 fn primary() -> Arc<RedisServer> {
@@ -68,16 +66,13 @@ async fn is_not_replicated(ask: Ask) {
 #[tokio::test]
 async fn what_changes_a_message_is_answered_once_a_replica_has_it() {
     let first = primary();
-    let second = replica_of(first.port()).await;
+    let second = replica_of(&first, first.port()).await;
     let fleet = replicated(&first).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
     let log = || contents(&second, &fleet, &channel);
-    let claims = || -> Vec<String> { second.run(&["HGETALL", &key(&fleet, &channel, "claims")]) };
-    let same = |what: &str| {
-        let there: Vec<String> = first.run(&["HGETALL", &key(&fleet, &channel, "claims")]);
-        assert_eq!(claims(), there, "{what}");
-    };
+    let claims = |redis: &RedisServer| -> BTreeMap<String, String> { redis.run(&["HGETALL", &key(&fleet, &channel, "claims")]) };
+    let same = |what: &str| assert_eq!(claims(&second), claims(&first), "{what}");
 
     let mut tasks = Vec::new();
     for n in 0..10 {
@@ -110,7 +105,7 @@ async fn what_changes_a_message_is_answered_once_a_replica_has_it() {
         is_not_replicated(next()),
         is_not_replicated(agent.ack(&one)),
         is_not_replicated(agent.post("/v1/tasks/claim-and-ack", json!({ "message_id": tasks[8] }))),
-        is_not_replicated(agent.post(&format!("/v1/messages/{}/retract", tasks[9]), json!({}))),
+        is_not_replicated(agent.delete(&format!("/v1/messages/{}", tasks[9]))),
     ])
     .await;
     agent.list(&channel, "limit=1").await.ok(200);
@@ -131,7 +126,7 @@ async fn what_changes_a_message_is_answered_once_a_replica_has_it() {
     second.kill9();
     is_not_replicated(agent.post_to(&channel, json!({ "content": "alone" }))).await;
     second.restart();
-    follows(&second).await;
+    is_followed(&first).await;
     agent.post_message(&channel, "together").await;
     assert!(contents(&second, &fleet, &channel).contains("together"));
     fleet.finish().await;
@@ -142,7 +137,7 @@ async fn one_confirmation_serves_all_that_have_gathered() {
     const POSTS: usize = 400;
     let first = primary();
     let link = Cut::before(&first);
-    let _second = replica_of(link.port()).await;
+    let _second = replica_of(&first, link.port()).await;
     let fleet = replicated(&first).env("BACKCHANNEL_DURABILITY_TIMEOUT_MS", "1400").start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("broadcast").await;
@@ -184,7 +179,7 @@ async fn posts_until_the_end(agent: &Agent, channel: &str, end: &Arc<AtomicBool>
 async fn lose_the_primary(durability: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let first = primary();
     let (link, way) = (Cut::before(&first), Cut::before(&first));
-    let second = replica_of(link.port()).await;
+    let second = replica_of(&first, link.port()).await;
     let fleet =
         replicated(&first).env("BACKCHANNEL_DURABILITY", durability).env("BACKCHANNEL_REDIS_URL", &way.url()).start().await;
     let agent = fleet.agent("agent").await;
@@ -208,11 +203,12 @@ async fn lose_the_primary(durability: &str) -> (BTreeSet<String>, BTreeSet<Strin
             agent.post_to(&channel, json!({ "content": "alone" })).await.body["error"] == "not_replicated"
         })
         .await;
-        let third = replica_of(second.port()).await;
+        let third = replica_of(&second, second.port()).await;
         let posted = || async { agent.post_to(&channel, json!({ "content": "after it" })).await.status == 201 };
         eventually("the new primary's replica confirms", SOON, posted).await;
         assert!(contents(&third, &fleet, &channel).contains("after it"));
     }
+    fleet.abandon();
     (posts, lost)
 }
 
@@ -227,7 +223,7 @@ async fn nothing_that_was_answered_is_lost_with_the_primary() {
 #[tokio::test]
 async fn a_confirmation_of_another_history_says_nothing() {
     let (old, new) = (primary(), primary());
-    let _follower = replica_of(new.port()).await;
+    let _follower = replica_of(&new, new.port()).await;
     let way = Cut::before(&old);
     let fleet = replicated(&old).replicas(1).env("BACKCHANNEL_REDIS_URL", &way.url()).start().await;
     let agent = fleet.agent("agent").await;
@@ -244,7 +240,7 @@ async fn a_confirmation_of_another_history_says_nothing() {
 async fn replicas_of_a_cluster_confirm_too() {
     let first = RedisServer::start_private_cluster(&["--repl-diskless-sync-delay", "0"]);
     let second = RedisServer::start_cluster_replica(&first);
-    follows(&second).await;
+    is_followed(&first).await;
     let fleet = replicated(&first).start().await;
     let agent = fleet.agent("agent").await;
     for _ in 0..3 {

@@ -17,6 +17,7 @@ mod claims_give_back;
 mod claims_heartbeat;
 mod claims_next;
 mod claims_release;
+mod doctor;
 mod events;
 mod full_store;
 mod hooks;
@@ -108,6 +109,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("claims/heartbeat", claims_heartbeat::answers),
     ("claims/next", claims_next::answers),
     ("claims/release", claims_release::answers),
+    ("doctor/rights", doctor::answers_rights),
     ("events/list", events::answers),
     ("hooks/dead", hooks::answers_dead),
     ("hooks/deliveries", hooks::answers_deliveries),
