@@ -24,8 +24,8 @@ pub use kinds::{Durability, LogFormat, Secret};
 pub use mistakes::Mistake;
 
 use kinds::{
-    Address, BaseUrl, Described, Durabilities, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port, Program,
-    RedisUrl, Seconds, SecondsList, Switch, Text, Whole,
+    Address, BaseUrl, Described, Durabilities, Folder, HeaderSecret, Hosts, Kind, LogFilter, LogFormats, Millis, Networks, Optional, Port,
+    Program, RedisUrl, Seconds, SecondsList, Switch, Text, Whole,
 };
 
 /// What every variable starts with.

@@ -73,7 +73,13 @@ pub static CHANNEL: &[KeyDef] = &[
     key("pushed", "pushed:", "string", "60 s", "the delivery that told this actor of a mention last: one a minute is pushed"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
     key("poster", "poster", "string", "10 s", "of the sandbox: the replica that posts its heartbeats"),
-    key("mark", "mark", "string", "1 s", "with BACKCHANNEL_DURABILITY=replicated: what replicas confirm, and with it all that was written before"),
+    key(
+        "mark",
+        "mark",
+        "string",
+        "1 s",
+        "with BACKCHANNEL_DURABILITY=replicated: what replicas confirm, and with it all that was written before",
+    ),
     key(
         "wake",
         "wake",

@@ -39,7 +39,9 @@ impl Found {
         let command = change[from..].split(',').next().expect("a part");
         // A value in quotes is one word.
         let parts = command.split('"').enumerate();
-        parts.flat_map(|(i, part)| if i % 2 == 1 { vec![part.to_owned()] } else { part.split_whitespace().map(str::to_owned).collect() }).collect()
+        parts
+            .flat_map(|(i, part)| if i % 2 == 1 { vec![part.to_owned()] } else { part.split_whitespace().map(str::to_owned).collect() })
+            .collect()
     }
 }
 
@@ -188,9 +190,17 @@ async fn a_server_that_is_away_or_alone_or_out_of_time() {
     let expected = [("clock", "fail"), ("min-replicas-to-write", "warn"), ("replicas", "fail")];
     assert_eq!(alone.levels(), expected, "{}", alone.text);
     assert_eq!(doctor(&url).levels(), [("clock", "fail"), ("replicas", "warn")]);
-    let replica = RedisServer::start_with_clock(-5, &["--appendonly", "yes", "--maxmemory", "1gb", "--replicaof", "127.0.0.1", &redis.port().to_string()]);
+    let replica = RedisServer::start_with_clock(
+        -5,
+        &["--appendonly", "yes", "--maxmemory", "1gb", "--replicaof", "127.0.0.1", &redis.port().to_string()],
+    );
     let behind = doctor(&replica.url());
-    assert_eq!((behind.of("clock")["level"].as_str(), behind.of("role")["level"].as_str()), (Some("warn"), Some("fail")), "{}", behind.text);
+    assert_eq!(
+        (behind.of("clock")["level"].as_str(), behind.of("role")["level"].as_str()),
+        (Some("warn"), Some("fail")),
+        "{}",
+        behind.text
+    );
     redis.kill9();
     assert_eq!(doctor(&url).levels(), [("reachable", "fail")]);
     let usage = run(&url, &[("BACKCHANNEL_REDIS_CONNECTIONS", "many")], &[]);

@@ -57,7 +57,7 @@ fn needed(chart: &Chart<'_>) -> Vec<String> {
             continue; // above, and before each script
         }
         let name = WITH_SUBCOMMAND.iter().find(|(first, _)| *first == command).map_or(command.as_str(), |(_, both)| both);
-        lines.push(format!("{name} {key} x x"));
+        lines.push(format!("{name} {key} {key} {key}")); // some take nothing but keys
     }
     lines
 }

@@ -22,7 +22,11 @@ fn without_log(chart: &mut Chart<'_>, facts: &Facts) {
     match facts.config("save") {
         Ok("") => chart.fail("appendonly", "no, and no snapshots: a restart of Redis loses everything", CHANGE),
         Ok(_) => chart.warn("appendonly", "no: a restart of Redis loses what came after the last snapshot", CHANGE),
-        Err(why) => chart.warn("appendonly", format!("no; whether there are snapshots {}", why.replace("is refused", "cannot be told, CONFIG is refused")), CHANGE),
+        Err(why) => chart.warn(
+            "appendonly",
+            format!("no; whether there are snapshots {}", why.replace("is refused", "cannot be told, CONFIG is refused")),
+            CHANGE,
+        ),
     }
 }
 
@@ -33,6 +37,10 @@ fn last_writes(chart: &mut Chart<'_>, facts: &Facts) {
     match facts.info(last[0]) {
         Err(why) => chart.unknown("last-write", why),
         Ok(_) if bad.is_empty() => chart.ok("last-write", "ok"),
-        Ok(_) => chart.fail("last-write", format!("failed: {}", bad.join(", ")), "look into Redis' log: disk full, or rights of its data folder; then BGSAVE"),
+        Ok(_) => chart.fail(
+            "last-write",
+            format!("failed: {}", bad.join(", ")),
+            "look into Redis' log: disk full, or rights of its data folder; then BGSAVE",
+        ),
     }
 }

@@ -88,9 +88,7 @@ fn settings(chart: &mut Chart<'_>, facts: &Facts) {
     setting(chart, facts, "timeout", |value| {
         (value != "0").then(|| ("idle connections are closed after so many seconds, the one for wake-ups among them", "0".to_owned()))
     });
-    setting(chart, facts, "tcp-keepalive", |value| {
-        (value == "0").then(|| ("connections that broke silently are kept", "300".to_owned()))
-    });
+    setting(chart, facts, "tcp-keepalive", |value| (value == "0").then(|| ("connections that broke silently are kept", "300".to_owned())));
     setting(chart, facts, "notify-keyspace-events", |value| {
         (!value.is_empty()).then(|| ("nobody here needs them, and each write pays", "\"\"".to_owned()))
     });
@@ -107,12 +105,7 @@ fn settings(chart: &mut Chart<'_>, facts: &Facts) {
 }
 
 /// A setting that is fine, or what is wrong and the value to set.
-pub(super) fn setting(
-    chart: &mut Chart<'_>,
-    facts: &Facts,
-    name: &'static str,
-    wrong: impl Fn(&str) -> Option<(&'static str, String)>,
-) {
+pub(super) fn setting(chart: &mut Chart<'_>, facts: &Facts, name: &'static str, wrong: impl Fn(&str) -> Option<(&'static str, String)>) {
     let value = match facts.config(name) {
         Ok(value) => value,
         Err(why) => return chart.unknown(name, why),

@@ -114,7 +114,7 @@ async fn what_changes_a_message_is_answered_once_a_replica_has_it() {
     second.thaw();
     eventually("the replica confirms again", SOON, || async { post().await.status == 201 }).await;
     assert!(log().contains("unheard"));
-    assert_eq!(post().await.header("idempotency-replayed"), Some("true"));
+    assert_eq!(post().await.header("x-idempotent-replay"), Some("true"));
     claim().await.ok(200);
     next().await.ok(200);
     same("after the thaw");
@@ -180,8 +180,7 @@ async fn lose_the_primary(durability: &str) -> (BTreeSet<String>, BTreeSet<Strin
     let first = primary();
     let (link, way) = (Cut::before(&first), Cut::before(&first));
     let second = replica_of(&first, link.port()).await;
-    let fleet =
-        replicated(&first).env("BACKCHANNEL_DURABILITY", durability).env("BACKCHANNEL_REDIS_URL", &way.url()).start().await;
+    let fleet = replicated(&first).env("BACKCHANNEL_DURABILITY", durability).env("BACKCHANNEL_REDIS_URL", &way.url()).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("broadcast").await;
     let end = Arc::new(AtomicBool::new(false));
