@@ -132,7 +132,7 @@ impl Operation {
     /// Whether replicas of Redis confirm what it did, where the operator asks for that: what it runs is a script about messages.
     fn changes_a_message(&self) -> bool {
         let of_messages = |script: &&Script| ["claims/", "messages/", "tasks/"].iter().any(|place| script.name().starts_with(place));
-        self.writes() && self.scripts.iter().any(|script| of_messages(script))
+        self.writes() && self.scripts.iter().any(of_messages)
     }
 
     /// Every code it may answer with: its scripts' refusals, its own, and what any request of its kind can meet.

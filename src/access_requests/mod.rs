@@ -49,6 +49,7 @@ async fn settle(
     let once = Once::of(caller, body, app.settings.auto_idempotency_s);
     let channel = resolve::resolve_once(app, caller, params.text("identifier")?, &once).await?;
     let request = named(params)?;
+    let requester = request.requester();
     let slot = app.keys.channel(&channel);
     let call = script
         .on(&slot)
@@ -56,7 +57,7 @@ async fn settle(
         .key("idem", &once.name)
         .arg("key", caller.key.as_str())
         .arg("id", request.as_str())
-        .arg("requester", request.requester().as_str())
+        .arg("requester", requester.as_str())
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(once.is_kept());

@@ -30,13 +30,7 @@ const fn key(name: &'static str, suffix: &'static str, kind: &'static str, life:
 pub static CHANNEL: &[KeyDef] = &[
     key("meta", "meta", "hash", "until the channel is deleted", "the channel record; in `settings` what scripts need of it, packed"),
     key("members", "members", "hash", "with the channel; at most MAX_MEMBERS_PER_CHANNEL", "key id → since when, by which invitation"),
-    key(
-        "requests",
-        "requests",
-        "hash",
-        "with the channel; at most MAX_ACCESS_REQUESTS_PER_CHANNEL",
-        "key id → its access request that waits for an answer: id, asked at, label, reason",
-    ),
+    key("requests", "requests", "hash", "with the channel; at most MAX_ACCESS_REQUESTS_PER_CHANNEL", "key id → its access request"),
     key("resolved", "resolved:", "string", "24 h", "how an access request was answered"),
     key(
         "invites",
@@ -73,13 +67,7 @@ pub static CHANNEL: &[KeyDef] = &[
     key("pushed", "pushed:", "string", "60 s", "the delivery that told this actor of a mention last: one a minute is pushed"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
     key("poster", "poster", "string", "10 s", "of the sandbox: the replica that posts its heartbeats"),
-    key(
-        "mark",
-        "mark",
-        "string",
-        "1 s",
-        "with BACKCHANNEL_DURABILITY=replicated: what replicas confirm, and with it all that was written before",
-    ),
+    key("mark", "mark", "string", "1 s", "what replicas of Redis confirm, where BACKCHANNEL_DURABILITY is replicated"),
     key(
         "wake",
         "wake",

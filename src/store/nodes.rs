@@ -49,6 +49,10 @@ impl Nodes {
         })
     }
 
+    pub fn are_a_cluster(&self) -> bool {
+        matches!(self.kind, Kind::Cluster(_))
+    }
+
     /// Which slots of a cluster are served, and by how many servers each range is; None where it is no cluster.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ struct Inner {
     timeout: Duration,
     clock: RedisClock,
     /// None: what the primary answered is enough.
-    confirmations: Option<Confirmations>,
+    confirmations: Option<Arc<Confirmations>>,
     closed: CancellationToken,
 }
 
@@ -87,7 +87,7 @@ impl Redis {
     pub fn start(target: &RedisTarget, connections: usize, command_timeout: Duration, terms: Option<Terms>) -> anyhow::Result<Self> {
         let closed = CancellationToken::new();
         let connector = Arc::new(Connector::new(target, command_timeout)?);
-        let confirmations = terms.map(|terms| Confirmations::new(target, terms)).transpose()?;
+        let confirmations = terms.map(|terms| Confirmations::new(target, terms)).transpose()?.map(Arc::new);
         let lanes = (0..connections.max(1))
             .map(|_| {
                 let lane = Arc::new(Lane { current: ArcSwapOption::empty(), broken: Notify::new(), timeouts: AtomicUsize::new(0) });

@@ -8,6 +8,7 @@
 //! write learns which one it became part of, by asking behind it on the same connection; a mark in another history says nothing of it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::MultiplexedConnection;
@@ -76,7 +77,7 @@ impl Confirmations {
     ///
     /// # Errors
     /// `not_replicated` when they have not within the time, or when it cannot be known.
-    pub async fn confirm(&self, mark: &str, history: Option<&str>) -> Result<()> {
+    pub async fn confirm(self: &Arc<Self>, mark: &str, history: Option<&str>) -> Result<()> {
         let Some(history) = history else { return Err(self.refusal("the write does not know its history")) };
         match timeout(self.terms.timeout, self.until_told(mark, history)).await {
             Ok(true) => Ok(()),
@@ -91,7 +92,7 @@ impl Confirmations {
 
     /// A connection that broke says nothing, so the primary is asked again for as long as the caller waits. After a failover its history
     /// is not found any more.
-    async fn until_told(&self, mark: &str, history: &str) -> bool {
+    async fn until_told(self: &Arc<Self>, mark: &str, history: &str) -> bool {
         loop {
             let asked = Instant::now();
             let group = self.standing.lock().get(history).map(|standing| standing.group.clone());
@@ -104,7 +105,9 @@ impl Confirmations {
                 }
                 sleep(PAUSE).await;
             }
-            self.look(asked).await;
+            // In a task of its own: a caller that gives up must not end what others wait for too.
+            let this = self.clone();
+            let _ = tokio::spawn(async move { this.look(asked).await }).await;
             if !self.standing.lock().contains_key(history) {
                 sleep(PAUSE).await;
             }
@@ -124,7 +127,7 @@ impl Confirmations {
         };
         let mut standing = HashMap::new();
         for node in primaries {
-            let known = async { Ok::<_, RedisError>(history_of(node.connection?).await?) };
+            let known = async { history_of(node.connection?).await };
             match timeout(self.terms.timeout, known).await {
                 Ok(Ok((connection, history))) => _ = standing.insert(history.clone(), self.stand(node.address, connection, history)),
                 Ok(Err(e)) => tracing::warn!(cause = %e, "a primary cannot be asked whether replicas confirm"),
@@ -143,7 +146,8 @@ impl Confirmations {
             return Standing { address, group: before.group.clone() };
         }
         let (group, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(Confirmer { connection, history, mark: self.mark, terms: self.terms }.run(inbox));
+        let is_cluster = self.nodes.are_a_cluster();
+        tokio::spawn(Confirmer { connection, history, mark: self.mark, terms: self.terms, is_cluster }.run(inbox));
         Standing { address, group }
     }
 }
@@ -165,6 +169,7 @@ struct Confirmer {
     history: String,
     mark: &'static str,
     terms: Terms,
+    is_cluster: bool,
 }
 
 /// What came of a mark.
@@ -199,15 +204,19 @@ impl Confirmer {
     }
 
     async fn round(&mut self, mark: &str) -> Round {
-        let mut pair = Pipeline::with_capacity(2);
-        pair.cmd("EVAL").arg(self.mark).arg(1).arg(mark);
-        pair.cmd("WAIT").arg(self.terms.replicas).arg(self.terms.timeout.as_millis().to_string());
-        let answers = match timeout(self.terms.timeout + SLACK, self.connection.send_packed_commands(&pair, 0, 2)).await {
+        let mut commands = Pipeline::with_capacity(3);
+        if self.is_cluster {
+            commands.cmd("ASKING"); // a slot that is being moved here takes nothing without it
+        }
+        commands.cmd("EVAL").arg(self.mark).arg(1).arg(mark);
+        commands.cmd("WAIT").arg(self.terms.replicas).arg(self.terms.timeout.as_millis().to_string());
+        let count = commands.len();
+        let answers = match timeout(self.terms.timeout + SLACK, self.connection.send_packed_commands(&commands, 0, count)).await {
             Ok(Ok(answers)) => answers,
             Ok(Err(e)) => return Round::Broken(e.to_string()),
             Err(_) => return Round::Broken("no answer to WAIT".to_owned()),
         };
-        let mut answers = answers.into_iter().map(Value::extract_error);
+        let mut answers = answers.into_iter().skip(count - 2).map(Value::extract_error);
         match answers.next().unwrap_or(Ok(Value::Nil)).map(|marked| Reply::decode("replication/mark", marked)) {
             Ok(Ok(marked)) if marked.text(0).is_ok_and(|history| history == self.history) => {}
             Ok(_) => return Round::Broken("Redis writes another history".to_owned()),

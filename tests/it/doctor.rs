@@ -13,6 +13,9 @@ use crate::support::wait::eventually;
 const SOON: Duration = Duration::from_secs(15);
 const PASSWORD: &str = "hunter2-hunter2";
 
+/// What CONFIG SET is given, and what is found then: check and level.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
 /// What a run found, but for what is fine: check, level, and what to change.
 struct Found {
     notes: Vec<(String, String, String)>,
@@ -99,7 +102,7 @@ async fn each_setting_that_is_not_as_promised_is_told_and_what_it_proposes_mends
     let used: String = redis.run(&["INFO", "memory"]);
     let used: u64 = used.lines().find_map(|l| l.strip_prefix("used_memory:")?.trim().parse().ok()).expect("a number");
     let (full, nearly) = ((used * 21 / 20).to_string(), (used * 6 / 5).to_string());
-    let cases: &[(&[&str], &[(&str, &str)])] = &[
+    let cases: &[Case<'_>] = &[
         (&["maxmemory-policy", "allkeys-lru"], &[("maxmemory-policy", "fail")]),
         (&["maxmemory", "0"], &[("maxmemory", "warn")]),
         (&["maxmemory", &full], &[("maxmemory", "fail")]),

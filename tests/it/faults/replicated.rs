@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use deadpool_redis::redis::pipe;
 use futures::future::join_all;
 use serde_json::json;
 
@@ -32,9 +33,14 @@ async fn replica_of(primary: &RedisServer, port: u16) -> Arc<RedisServer> {
     replica
 }
 
-/// The replica has loaded all and said so: from here on it counts.
+/// The replica has loaded all and confirms: from here on it counts.
 async fn is_followed(primary: &RedisServer) {
-    eventually("its replica follows", SOON, || async { primary.run::<String>(&["INFO", "replication"]).contains("state=online") }).await;
+    eventually("its replica confirms", SOON, || async {
+        let mut connection = primary.conn();
+        let confirmed = pipe().cmd("SET").arg("probe").arg(1).arg("PX").arg(1).ignore().cmd("WAIT").arg(1).arg(500).query(&mut connection);
+        confirmed == Ok((1,))
+    })
+    .await;
 }
 
 fn primary() -> Arc<RedisServer> {
@@ -108,6 +114,7 @@ async fn what_changes_a_message_is_answered_once_a_replica_has_it() {
         is_not_replicated(agent.delete(&format!("/v1/messages/{}", tasks[9]))),
     ])
     .await;
+    is_not_replicated(post()).await; // a retry does nothing again, and waits again
     agent.list(&channel, "limit=1").await.ok(200);
 
     // The same requests again, once it goes on: done once, and confirmed.
