@@ -8,7 +8,7 @@ use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::cluster_routing::SingleNodeRoutingInfo;
 use deadpool_redis::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
+    Arg, AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
 };
 use tokio::time::sleep;
 
@@ -28,6 +28,9 @@ pub(super) enum Connection {
 
 /// An answer, and the history of writes that the server was in.
 type Noted = (Value, Option<String>);
+
+/// Where a call of a script has its first key: EVALSHA, hash, number of keys, key.
+const FIRST_KEY: usize = 3;
 
 /// What is asked beside a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,8 +99,13 @@ async fn send_to_owner(connection: &mut ClusterConnection, command: &Cmd, noting
     let answer = match noting {
         Noting::Nothing => send_plain(connection, command).await,
         Noting::History => match send_pair(connection, command).await {
-            // The client learns the owner from the answer to a command, not from one in a pair.
-            Err(e) if matches!(e.kind(), ErrorKind::Server(ServerErrorKind::Moved)) => send_plain(connection, command).await,
+            Err(e) if matches!(e.kind(), ErrorKind::Server(ServerErrorKind::Moved)) => {
+                // The client learns the owner from the answer to a single command, not from one in a pair: from this one, which does nothing.
+                if let Some(Arg::Simple(key)) = command.args_iter().nth(FIRST_KEY) {
+                    let _ = send_plain(connection, deadpool_redis::redis::cmd("EXISTS").arg(key)).await;
+                }
+                Err(e)
+            }
             answer => answer,
         },
     };
