@@ -19,7 +19,7 @@ use crate::support::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(15);
 /// BACKCHANNEL_DURABILITY_TIMEOUT_MS of these fleets.
-const TIMEOUT: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(1000);
 
 fn replicated(redis: &Arc<RedisServer>) -> Builder {
     let timeout = TIMEOUT.as_millis().to_string();
