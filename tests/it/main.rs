@@ -9,6 +9,7 @@
 //! - `rooms/`: encrypted rooms: calls, life, limits, scripts.
 //! - `telemetry/`: traces, with a collector on loopback; the page of metrics as a set; lines of the log.
 //! - `webhooks/`: what workers push, with receivers on loopback.
+//! - `doctor.rs`: `backchannel doctor` before good and bad servers.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
 //! ```text
@@ -30,6 +31,7 @@ mod support;
 
 mod api;
 mod contract;
+mod doctor;
 mod documents;
 mod faults;
 mod fleet;

@@ -9,5 +9,6 @@ mod frozen;
 pub mod ledger;
 mod lost_replies;
 mod refusing_redis;
+mod replicated;
 mod restarted_redis;
 mod subscriber;
