@@ -75,7 +75,8 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     documents::began();
     let target = settings.redis_url.clone();
     let metrics = Metrics::new()?;
-    let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout, metrics.redis.clone())?;
+    let terms = settings.replication_terms();
+    let redis = Redis::start(&target, settings.redis_connections, settings.redis_timeout, terms, metrics.redis.clone())?;
     // More topics than waiters: who waits for a receipt has two, those that were left linger, and must not take the places of who waits now.
     let room = HubConfig::new(target.clone());
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(4));

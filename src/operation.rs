@@ -129,6 +129,12 @@ impl Operation {
         self.method == "POST" && matches!(scope, Some(Scope::MessagesWrite | Scope::ChannelsWrite | Scope::ChannelsManage))
     }
 
+    /// Whether replicas of Redis confirm what it did, where the operator asks for that: what it runs is a script about messages.
+    fn changes_a_message(&self) -> bool {
+        let of_messages = |script: &&Script| ["claims/", "messages/", "tasks/"].iter().any(|place| script.name().starts_with(place));
+        self.writes() && self.scripts.iter().any(of_messages)
+    }
+
     /// Every code it may answer with: its scripts' refusals, its own, and what any request of its kind can meet.
     pub fn codes(&self) -> Vec<Code> {
         let mut codes = vec![Code::RateLimitExceeded, Code::StorageUnavailable, Code::Overloaded, Code::InternalError];
@@ -152,6 +158,9 @@ impl Operation {
                 Code::InvalidJson,
                 Code::InvalidJsonShape,
             ]);
+            if self.changes_a_message() {
+                codes.push(Code::NotReplicated);
+            }
             if matches!(self.auth, Auth::Key(_)) {
                 codes.extend([Code::InvalidIdempotencyKey, Code::IdempotencyKeyReused]);
             }

@@ -95,7 +95,7 @@ def committed():
     """What is written by scripts is what they would write now."""
     schema = json.loads((CHART / "values.schema.json").read_text())
     if schema["properties"]["settings"] != settings_schema.settings_schema():
-        yield "values.schema.json is not what docs/settings.md says: .tools/venv/bin/python scripts/deploy/settings_schema.py --write"
+        yield "values.schema.json is not what docs/configuration.md says: .tools/venv/bin/python scripts/deploy/settings_schema.py --write"
     if (CHART / "README.md").read_text() != values_readme.readme():
         yield "helm/backchannel/README.md is old: .tools/venv/bin/python scripts/deploy/values_readme.py --write"
     stale = plain.stale()

@@ -59,5 +59,5 @@ def wrong():
 
 
 def default(setting):
-    row = re.search(rf"^\| `BACKCHANNEL_{setting}` \| `(\d+)`", (ROOT / "docs/settings.md").read_text(), re.M)
+    row = re.search(rf"^\| `BACKCHANNEL_{setting}` \| `(\d+)`", (ROOT / "docs/configuration.md").read_text(), re.M)
     return int(row[1])

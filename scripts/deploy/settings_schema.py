@@ -1,4 +1,4 @@
-"""The chart's `settings` as a JSON schema, out of docs/settings.md, which the program writes. `--write` puts it into values.schema.json."""
+"""The chart's `settings` as a JSON schema, out of docs/configuration.md, which the program writes. `--write` puts it into values.schema.json."""
 
 import json
 import pathlib
@@ -17,7 +17,7 @@ RANGE = re.compile(r"^a (?:whole )?number(?: of \w+)? from (\d+) to (\d+)")
 def all_settings():
     """Name → (what it must be, what it does) of every setting that `serve` and `worker` have."""
     found, section = {}, ""
-    for line in (ROOT / "docs/settings.md").read_text().splitlines():
+    for line in (ROOT / "docs/configuration.md").read_text().splitlines():
         if line.startswith("## "):
             section = line[3:]
         row = ROW.match(line)

@@ -28,7 +28,7 @@ helm test bus
 TAIL = """
 ## Settings
 
-`settings` takes every setting of [docs/settings.md](../../docs/settings.md) without `BACKCHANNEL_`, for API and worker alike: `RATE_LIMIT: 120`. Their types and bounds are checked
+`settings` takes every setting of [docs/configuration.md](../../docs/configuration.md) without `BACKCHANNEL_`, for API and worker alike: `RATE_LIMIT: 120`. Their types and bounds are checked
 before anything is installed. `PORT`, `METRICS_PORT`, `REDIS_URL` and `ADMIN_TOKEN` follow from values of their own.
 
 ## Secrets

@@ -2,12 +2,11 @@
 
 use axum::extract::State;
 
-use super::{AnsweredRequest, named};
+use super::{AnsweredRequest, settle};
 use crate::app::App;
-use crate::channels::resolve;
 use crate::discovery::schema;
 use crate::error::Result;
-use crate::http::{Answer, Body, Caller, Once, Params};
+use crate::http::{Answer, Body, Caller, Params};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 use crate::webhooks;
@@ -30,25 +29,11 @@ pub static APPROVE_CHANNEL_ACCESS_REQUEST: Operation = Operation {
 };
 
 pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Result<Answer> {
-    let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
-    let channel = resolve::resolve_once(&app, &caller, params.text("identifier")?, &once).await?;
-    let request = named(&params)?;
-    let slot = app.keys.channel(&channel);
-    let reply = scripts::ACCESS_REQUEST_APPROVE
-        .on(&slot)
-        .key("resolved", request.as_str())
-        .key("idem", &once.name)
-        .arg("key", caller.key.as_str())
-        .arg("id", request.as_str())
-        .arg("requester", request.requester().as_str())
-        .int("cap", app.settings.max_members_per_channel)
-        .int("idem_ms", once.ms)
-        .arg("body", &once.body)
-        .may_send_again(once.is_kept())
-        .run(&app.redis)
-        .await?;
+    let cap = app.settings.max_members_per_channel;
+    let script = &scripts::ACCESS_REQUEST_APPROVE;
+    let (channel, reply, answer) = settle(&app, &caller, &params, &body, "approved", script, |call| call.int("cap", cap)).await?;
     if reply.int(0)? == 1 {
         webhooks::hand_over_later(&app, &channel);
     }
-    Ok(Answer::ok(&AnsweredRequest::new("approved", &request))?.once(&once, reply.status() == "replayed"))
+    Ok(answer)
 }

@@ -2,12 +2,11 @@
 
 use axum::extract::State;
 
-use super::{AnsweredRequest, named};
+use super::{AnsweredRequest, settle};
 use crate::app::App;
-use crate::channels::resolve;
 use crate::discovery::schema;
 use crate::error::Result;
-use crate::http::{Answer, Body, Caller, Once, Params};
+use crate::http::{Answer, Body, Caller, Params};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 
@@ -29,21 +28,6 @@ pub static DENY_CHANNEL_ACCESS_REQUEST: Operation = Operation {
 };
 
 pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body: Body) -> Result<Answer> {
-    let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
-    let channel = resolve::resolve_once(&app, &caller, params.text("identifier")?, &once).await?;
-    let request = named(&params)?;
-    let slot = app.keys.channel(&channel);
-    let reply = scripts::ACCESS_REQUEST_DENY
-        .on(&slot)
-        .key("resolved", request.as_str())
-        .key("idem", &once.name)
-        .arg("key", caller.key.as_str())
-        .arg("id", request.as_str())
-        .arg("requester", request.requester().as_str())
-        .int("idem_ms", once.ms)
-        .arg("body", &once.body)
-        .may_send_again(once.is_kept())
-        .run(&app.redis)
-        .await?;
-    Ok(Answer::ok(&AnsweredRequest::new("denied", &request))?.once(&once, reply.status() == "replayed"))
+    let (_, _, answer) = settle(&app, &caller, &params, &body, "denied", &scripts::ACCESS_REQUEST_DENY, |call| call).await?;
+    Ok(answer)
 }

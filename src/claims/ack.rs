@@ -79,7 +79,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(true) // done is done
-        .run(&app.redis)
+        .run_confirmed(&app.redis)
         .await
         .map_err(of_message)?;
     if reply.status() == "acknowledged" {

@@ -120,8 +120,12 @@ async fn run(app: &App, caller: &Caller, id: &MessageId, body: &Body, lease_s: u
     detached(
         app,
         once.is_kept(),
-        async move { ask(&task_app, &key, &id, &actor, lease_s, &task_once).await },
-        move |(reply, claimed): &(Reply, Claimed)| {
+        async move {
+            let (reply, claimed) = ask(&task_app, &key, &id, &actor, lease_s, &task_once).await?;
+            let confirmed = task_app.redis.confirm(&task_app.keys.channel(id.channel()), &reply).await;
+            Ok((reply, claimed, confirmed))
+        },
+        move |(reply, claimed, _): &(Reply, Claimed, Result<()>)| {
             // Only what this request took; what its key held before stays.
             let mine = reply.status() == "claimed";
             let undo = || Undo {
@@ -134,6 +138,7 @@ async fn run(app: &App, caller: &Caller, id: &MessageId, body: &Body, lease_s: u
         },
     )
     .await
+    .and_then(|(reply, claimed, confirmed)| confirmed.map(|()| (reply, claimed)))
 }
 
 async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64, once: &Once) -> Result<(Reply, Claimed)> {
@@ -154,7 +159,7 @@ async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64
     // The same secret again is the same claim. Its client may repeat a plain claim too; under a lease it would be told that the lease is
     // somebody's.
     let call = if once.is_kept() || lease_s == 0 { call.may_send_again(true) } else { call.only_the_replica_may_send_again() };
-    let reply = call.run(&app.redis).await.map_err(of_message)?;
+    let reply = call.to_be_confirmed().run(&app.redis).await.map_err(of_message)?;
     let claimed = Claimed::read(id, &reply)?;
     if reply.status() == "claimed" {
         app.tally.claimed(key, id.channel(), 1);

@@ -52,7 +52,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(true) // a second heartbeat moves the end as the first did
-        .run(&app.redis)
+        .run_confirmed(&app.redis)
         .await?;
     let mut claimed = Claimed::read(token.message(), &reply)?;
     let replayed = reply.status() == "replayed";

@@ -100,7 +100,13 @@ fn wake_when_a_lease_ends(place: &Subscribed, got: &Got) {
 /// One try, run to its end even if the client hangs up meanwhile.
 async fn attempt(app: &App, ask: &Ask) -> Result<Got> {
     let (task_app, task_ask, undo_ask) = (app.clone(), ask.clone(), ask.clone());
-    detached(app, ask.once.is_kept(), async move { run(&task_app, &task_ask).await }, move |got: &Got| {
+    let claim = async move {
+        let (reply, got) = run(&task_app, &task_ask).await?;
+        let slot = task_app.keys.channel(&task_ask.channel);
+        let confirmed = if got.taken.is_empty() { Ok(()) } else { task_app.redis.confirm(&slot, &reply).await };
+        Ok((got, confirmed))
+    };
+    detached(app, ask.once.is_kept(), claim, move |(got, _): &(Got, Result<()>)| {
         if got.replayed {
             return Vec::new();
         }
@@ -113,9 +119,10 @@ async fn attempt(app: &App, ask: &Ask) -> Result<Got> {
         got.taken.iter().map(undo).collect()
     })
     .await
+    .and_then(|(got, confirmed)| confirmed.map(|()| got))
 }
 
-async fn run(app: &App, ask: &Ask) -> Result<Got> {
+async fn run(app: &App, ask: &Ask) -> Result<(Reply, Got)> {
     let slot = app.keys.channel(&ask.channel);
     let secret = LeaseToken::new_secret();
     let reply = scripts::CLAIM_NEXT
@@ -131,6 +138,7 @@ async fn run(app: &App, ask: &Ask) -> Result<Got> {
         .int("idem_ms", ask.once.ms)
         .arg("body", &ask.once.body)
         .may_send_again(ask.once.is_kept()) // without a record a second try would take a second message
+        .to_be_confirmed()
         .run(&app.redis)
         .await?;
     let got = decode(&reply)?;
@@ -146,7 +154,7 @@ async fn run(app: &App, ask: &Ask) -> Result<Got> {
             telemetry::link(message.head.post.as_deref());
         }
     }
-    Ok(got)
+    Ok((reply, got))
 }
 
 fn decode(reply: &Reply) -> Result<Got> {

@@ -59,7 +59,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(once.is_kept())
-        .run(&app.redis)
+        .run_confirmed(&app.redis)
         .await
         .map_err(of_message)?;
     if reply.status() == "released" {

@@ -1,6 +1,7 @@
 //! The command line: what the program can be asked to do.
 
 mod dev;
+mod doctor;
 mod healthcheck;
 mod openapi;
 mod private_redis;
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use tokio::runtime::Runtime;
 
-use crate::settings::{Defaults, Loaded, Mistake, SettingFlags, Settings, settings_md};
+use crate::settings::{Defaults, Loaded, Mistake, SettingFlags, Settings, configuration_md};
 use crate::shutdown::{Shutdown, StopSignals};
 use crate::telemetry;
 use crate::telemetry::environment::Environment;
@@ -36,9 +37,11 @@ Examples:
                                             a replica of a fleet; start as many as you like on one Redis
   BACKCHANNEL_REDIS_URL=redis://redis:6379/0 backchannel worker
                                             a worker of that fleet, which pushes webhooks; any number too
+  BACKCHANNEL_REDIS_URL=redis://redis:6379/0 backchannel doctor
+                                            whether that Redis keeps what is promised, and what to change
   backchannel healthcheck http://127.0.0.1:8080/readyz
                                             exit code 0 when it is ready
-  backchannel print settings                every setting, as in docs/settings.md
+  backchannel print configuration           every setting, as in docs/configuration.md
 
 Every instance documents itself: / is for people, /llms.txt for agents, /docs/playground the API reference to click, /status says how it is.
 
@@ -88,6 +91,18 @@ enum Command {
         #[command(flatten)]
         settings: SettingFlags,
     },
+    /// Check the Redis of --redis-url against what docs/reliability.md needs, and say what to change
+    ///
+    /// One line a check: ok, warn (something may be lost or stop that need not), FAIL (work is lost or refused), or ? (this Redis does not
+    /// tell, as managed ones do). Behind the arrow stands what to change. Every primary is looked at, and sentinels. Nothing is changed; one
+    /// key is written that expires at once. Exit code 0 if nothing failed, 1 if something did, 2 for settings that cannot be used.
+    Doctor {
+        #[command(flatten)]
+        settings: SettingFlags,
+        /// Print the findings as one JSON object: ok, findings (level, check, at, is, change)
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the OpenAPI document
     Openapi,
     /// Ask a URL and exit with 0 if it answers 2xx within 5 seconds, otherwise with 1
@@ -104,8 +119,9 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Print {
-    /// Every setting, as Markdown (docs/settings.md)
-    Settings,
+    /// Every setting, as Markdown (docs/configuration.md)
+    #[command(alias = "settings")]
+    Configuration,
     /// Every error code, as Markdown (docs/errors.md)
     Errors,
     /// Every key in Redis, as Markdown (docs/keyspace.md)
@@ -142,9 +158,10 @@ fn run(line: Line) -> Result<()> {
         Some(Command::Dev { settings }) => dev::run(&settings),
         Some(Command::Serve { settings }) => serve::run(&settings),
         Some(Command::Worker { settings }) => worker::run(&settings),
+        Some(Command::Doctor { settings, json }) => doctor::run(&settings, json),
         Some(Command::Openapi) => openapi::run(),
         Some(Command::Healthcheck { url }) => healthcheck::run(&url),
-        Some(Command::Print { what: Print::Settings }) => print(&settings_md()),
+        Some(Command::Print { what: Print::Configuration }) => print(&configuration_md()),
         Some(Command::Print { what: Print::Errors }) => print(&crate::error::render::errors_md()),
         Some(Command::Print { what: Print::Keyspace }) => print(&crate::store::keyspace::keyspace_md()),
         Some(Command::Print { what: Print::Script { name } }) => match crate::store::scripts::print(&name) {

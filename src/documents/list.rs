@@ -3,7 +3,7 @@
 use super::serve::Kind::{self, Css, Html, Markdown, Script, Svg, Text};
 use super::{Facts, render};
 use crate::error::{Result, render as errors};
-use crate::settings::settings_md;
+use crate::settings::configuration_md;
 
 /// What is served under one path.
 pub struct Document {
@@ -35,7 +35,7 @@ const fn written(path: &'static str, kind: Kind, write: fn() -> String) -> Docum
     Document { path, kind, source: Source::Written(write) }
 }
 
-/// All documents. `docs/errors.md`, `docs/reliability.md`, `docs/security.md`, `docs/settings.md` and `docs/webhooks.md` are the repository's own pages.
+/// All documents. `docs/errors.md`, `docs/reliability.md`, `docs/security.md`, `docs/configuration.md` and `docs/webhooks.md` are the repository's own pages.
 pub static DOCUMENTS: &[Document] = &[
     template("/llms.txt", Text, "llms.txt"),
     template("/agent-guide", Text, "agent-guide.txt"),
@@ -46,7 +46,7 @@ pub static DOCUMENTS: &[Document] = &[
     template("/docs/invitations-flow.md", Markdown, "invitations-flow.md"),
     template("/docs/sla.md", Markdown, "sla.md"),
     written("/docs/errors.md", Markdown, errors::errors_md),
-    written("/docs/settings.md", Markdown, settings_md),
+    written("/docs/configuration.md", Markdown, configuration_md),
     fixed("/docs/reliability.md", Markdown, include_str!("../../docs/reliability.md")),
     fixed("/docs/security.md", Markdown, include_str!("../../docs/security.md")),
     fixed("/docs/webhooks.md", Markdown, include_str!("../../docs/webhooks.md")),

@@ -148,6 +148,7 @@ codes! {
 
     // Ours
     OutcomeUnknown => spec("outcome_unknown", 503, "The store's answer got lost: the request may or may not have taken effect.", "Look before you repeat it: list from your cursor, or read what it would have changed. Next time send an Idempotency-Key: then repeating is safe."),
+    NotReplicated => spec("not_replicated", 503, "It was done, but too few replicas of the store confirmed it in time: if its primary is lost now, so is this.", "Wait `retry_after` seconds (also in Retry-After) and repeat the same request with the same Idempotency-Key: it takes effect once and is answered when replicas have it. Without a key look first, as after outcome_unknown."),
     StorageUnavailable => spec("storage_unavailable", 503, "The store cannot be reached or did not answer in time.", "Wait `retry_after` seconds (also in Retry-After), then send the same request again: repeating this one is safe."),
     StorageFull => spec("storage_full", 503, "The store is full; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again. Reading, claiming and acknowledging go on."),
     Overloaded => spec("overloaded", 503, "This replica has more work than it can hold; nothing was changed.", "Wait `retry_after` seconds (also in Retry-After), then try again."),

@@ -177,6 +177,7 @@ pub async fn post(
             .int("idem_ms", once.ms)
             .arg("body", &once.body)
             .may_send_again(once.is_kept())
+            .to_be_confirmed()
             .run(&app.redis)
             .await?;
         if reply.status() != "schema_changed" {
@@ -192,6 +193,7 @@ pub async fn post(
                 app.metrics.work.posted.inc();
                 app.tally.posted(&caller.key, stored.content.len() + stored.metadata.len() + ENTRY_BYTES);
             }
+            app.redis.confirm(&slot, &reply).await?;
             return Ok((stored.view(channel, None, reply.uint(1)?, micros)?, replayed));
         }
         let now = reply.text(0)?;

@@ -47,7 +47,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(once.is_kept())
-        .run(&app.redis)
+        .run_confirmed(&app.redis)
         .await
         // A message whose channel is gone is gone.
         .map_err(|e| if e.code() == Code::ChannelNotFound { ApiError::new(Code::MessageNotFound) } else { e })?;

@@ -1,4 +1,4 @@
-//! `docs/settings.md`, written from the table: `backchannel print settings > docs/settings.md`.
+//! `docs/configuration.md`, written from the table: `backchannel print configuration > docs/configuration.md`.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ a warning at the start. What is traced: docs/operations.md, \"Traces\".
 const INTRODUCTION: &str = "\
 # Settings
 
-Written by `backchannel print settings`; a test compares it with the program.
+Written by `backchannel print configuration`; a test compares it with the program.
 
 Each setting is an environment variable and a flag: `BACKCHANNEL_RATE_LIMIT` is `--rate-limit`. The flag wins, an empty value counts as unset.
 A value that is not allowed stops the start; all mistakes are reported at once. An unknown `BACKCHANNEL_*` variable is a warning.
@@ -26,7 +26,7 @@ Replicas of one fleet should have the same settings. `backchannel dev` has defau
 ";
 
 /// The whole page.
-pub fn settings_md() -> String {
+pub fn configuration_md() -> String {
     let mut page = INTRODUCTION.to_owned();
     let mut section = "";
     for row in TABLE {
@@ -63,12 +63,12 @@ fn cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::settings_md;
+    use super::configuration_md;
 
     #[test]
     fn the_committed_page_is_what_the_program_writes() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md");
-        let committed = std::fs::read_to_string(path).expect("docs/settings.md is there");
-        assert!(committed == settings_md(), "run: cargo run -- print settings > docs/settings.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+        let committed = std::fs::read_to_string(path).expect("docs/configuration.md is there");
+        assert!(committed == configuration_md(), "run: cargo run -- print configuration > docs/configuration.md");
     }
 }

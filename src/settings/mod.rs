@@ -1,7 +1,7 @@
 //! Every setting once: variable, default, what is allowed, one sentence.
 //!
 //! The table below makes the [`Settings`] struct, the flags of the command line (`--rate-limit` is `BACKCHANNEL_RATE_LIMIT`) and
-//! `docs/settings.md`. A flag wins over its variable, an empty text counts as unset, and all mistakes are reported at once.
+//! `docs/configuration.md`. A flag wins over its variable, an empty text counts as unset, and all mistakes are reported at once.
 
 mod document;
 mod flags;
@@ -15,18 +15,19 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::store::Terms;
 use crate::store::target::RedisTarget;
 
-pub use document::settings_md;
+pub use document::configuration_md;
 pub use flags::{Loaded, SettingFlags};
-pub use kinds::{LogFormat, Secret};
+pub use kinds::{Durability, LogFormat, Secret};
 pub use mistakes::Mistake;
 
 use reader::Reader;
 
 use kinds::{
-    Address, Authorities, BaseUrl, Described, Folder, HeaderSecret, Hosts, LogFilter, LogFormats, Millis, Networks, Optional, Port,
-    Program, RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole,
+    Address, Authorities, BaseUrl, Described, Durabilities, Folder, HeaderSecret, Hosts, LogFilter, LogFormats, Millis, Networks, Optional,
+    Port, Program, RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole,
 };
 
 /// What every variable starts with.
@@ -43,7 +44,7 @@ pub enum Defaults {
 
 /// One row of the table, without the type it reads into.
 pub struct Row {
-    /// The heading it stands under in the help and in `docs/settings.md`.
+    /// The heading it stands under in the help and in `docs/configuration.md`.
     pub section: &'static str,
     /// The variable.
     pub name: &'static str,
@@ -107,7 +108,7 @@ macro_rules! settings {
             $( $( #[doc = $help] pub $field: $type, )* )*
         }
 
-        /// Every setting, in the order of the help and of `docs/settings.md`.
+        /// Every setting, in the order of the help and of `docs/configuration.md`.
         pub static TABLE: &[Row] = &[ $( $( Row {
             section: $section,
             name: variable!($($bare)? $name),
@@ -167,6 +168,12 @@ settings! {
             "Connections for commands, each shared by many requests.";
         redis_timeout: Duration = "REDIS_TIMEOUT_MS", "1500", Millis { min: 50, max: 60_000 },
             "Longest time to wait for the answer to a command.";
+        durability: Durability = "DURABILITY", "primary", Durabilities,
+            "When a change of a message is answered as done: once the primary has it, or once replicas of Redis have confirmed it too (else 503 not_replicated).";
+        durability_replicas: usize = "DURABILITY_REPLICAS", "1", Whole::<usize>::new(1, 16),
+            "How many replicas must confirm, where DURABILITY is replicated.";
+        durability_timeout: Duration = "DURABILITY_TIMEOUT_MS", "1000", Millis { min: 10, max: 60_000 },
+            "How long to wait for them; never longer than REDIS_TIMEOUT_MS.";
     }
     "Limits" {
         rate_limit: u64 = "RATE_LIMIT", "120" dev "0", Whole::<u64>::or_zero(1_000_000, "no limit"),
@@ -357,6 +364,12 @@ impl Settings {
             self.redis_url = self.redis_url.with_authorities(pem);
         }
         self
+    }
+
+    /// What replicas of Redis must confirm; None: nothing.
+    pub fn replication_terms(&self) -> Option<Terms> {
+        let terms = Terms { replicas: self.durability_replicas, timeout: self.durability_timeout.min(self.redis_timeout) };
+        (self.durability == Durability::Replicated).then_some(terms)
     }
 
     /// The longest body that is read, 413 beyond: the longest content with every byte escaped (`\u0001`), and room for metadata,

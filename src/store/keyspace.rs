@@ -29,20 +29,8 @@ const fn key(name: &'static str, suffix: &'static str, kind: &'static str, life:
 /// Keys of one channel; hash tag = channel id.
 pub static CHANNEL: &[KeyDef] = &[
     key("meta", "meta", "hash", "until the channel is deleted", "the channel record; in `settings` what scripts need of it, packed"),
-    key(
-        "members",
-        "members",
-        "hash",
-        "with the channel; at most MAX_MEMBERS_PER_CHANNEL",
-        "key id → when and by which invitation it was let in",
-    ),
-    key(
-        "requests",
-        "requests",
-        "hash",
-        "with the channel; at most MAX_ACCESS_REQUESTS_PER_CHANNEL",
-        "key id → its access request that waits for an answer: id, asked at, label, reason",
-    ),
+    key("members", "members", "hash", "with the channel; at most MAX_MEMBERS_PER_CHANNEL", "key id → since when, by which invitation"),
+    key("requests", "requests", "hash", "with the channel; at most MAX_ACCESS_REQUESTS_PER_CHANNEL", "key id → its access request"),
     key("resolved", "resolved:", "string", "24 h", "how an access request was answered"),
     key(
         "invites",
@@ -79,6 +67,7 @@ pub static CHANNEL: &[KeyDef] = &[
     key("pushed", "pushed:", "string", "60 s", "the delivery that told this actor of a mention last: one a minute is pushed"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
     key("poster", "poster", "string", "10 s", "of the sandbox: the replica that posts its heartbeats"),
+    key("mark", "mark", "string", "1 s", "what replicas of Redis confirm, where BACKCHANNEL_DURABILITY is replicated"),
     key(
         "wake",
         "wake",
@@ -344,6 +333,11 @@ impl Keyspace {
 }
 
 impl Slot {
+    /// The key that replicas confirm, of a channel.
+    pub(super) fn mark(&self) -> String {
+        format!("{}mark", self.head)
+    }
+
     /// Appends the full name of a key. None if the key is of another kind of slot, or a parameter is missing or too much.
     pub fn write_key(&self, def: &'static KeyDef, parameter: Option<&str>, text: &mut String) -> Option<()> {
         let is_ours = self.table.as_ptr_range().contains(&std::ptr::from_ref(def));

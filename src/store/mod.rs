@@ -4,13 +4,16 @@ pub mod capacity;
 pub mod clock;
 mod command;
 mod connect;
+pub mod doctor;
 pub mod jobs;
 pub mod keyspace;
 mod line;
 pub mod measure;
+pub mod nodes;
 pub mod pubsub;
 pub mod reach;
 pub mod redis;
+mod replication;
 pub mod reply;
 
 pub mod script;
@@ -19,5 +22,6 @@ pub mod target;
 
 pub use keyspace::{Keyspace, Slot};
 pub use redis::Redis;
+pub use replication::Terms;
 pub use reply::Reply;
 pub use script::Script;

@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::RedisClock;
 use super::connect::{CONNECT_TIMEOUT, Connection, Connector, proves_non_execution};
+use super::keyspace::Slot;
 use super::measure::RedisMetrics;
+use super::replication::{Confirmations, Terms};
+use super::reply::Reply;
 use super::target::RedisTarget;
 use crate::error::{ApiError, Code};
 
@@ -36,6 +39,8 @@ struct Inner {
     in_flight: AtomicUsize,
     timeout: Duration,
     clock: RedisClock,
+    /// None: what the primary answered is enough.
+    confirmations: Option<Arc<Confirmations>>,
     metrics: RedisMetrics,
     closed: CancellationToken,
 }
@@ -88,13 +93,21 @@ struct Lane {
 }
 
 impl Redis {
-    /// Starts `connections` lanes; they connect in the background, so a replica starts while Redis is away.
+    /// Starts `connections` lanes; they connect in the background, so a replica starts while Redis is away. `terms`: what replicas must
+    /// confirm before a write counts; None: nothing.
     ///
     /// # Errors
     /// When the target cannot be turned into client settings.
-    pub fn start(target: &RedisTarget, connections: usize, command_timeout: Duration, metrics: RedisMetrics) -> anyhow::Result<Self> {
+    pub fn start(
+        target: &RedisTarget,
+        connections: usize,
+        command_timeout: Duration,
+        terms: Option<Terms>,
+        metrics: RedisMetrics,
+    ) -> anyhow::Result<Self> {
         let closed = CancellationToken::new();
         let connector = Arc::new(Connector::new(target, command_timeout)?);
+        let confirmations = terms.map(|terms| Confirmations::new(target, terms)).transpose()?.map(Arc::new);
         let lanes = (0..connections.max(1))
             .map(|_| {
                 let lane = Arc::new(Lane { current: ArcSwapOption::empty(), broken: Notify::new(), timeouts: AtomicUsize::new(0) });
@@ -108,6 +121,7 @@ impl Redis {
             in_flight: AtomicUsize::new(0),
             timeout: command_timeout,
             clock: RedisClock::default(),
+            confirmations,
             metrics,
             closed,
         })))
@@ -138,9 +152,36 @@ impl Redis {
 
     /// Sends one command once.
     pub async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
+        self.exchange(|connection| connection.send(command)).await
+    }
+
+    /// Sends one command once; with the history of writes it became part of, where replicas are to confirm it.
+    pub(super) async fn send_noting(&self, command: &Cmd) -> Result<(Value, Option<String>), Failure> {
+        match &self.0.confirmations {
+            None => Ok((self.send(command).await?, None)),
+            // Boxed: it is off for most, and their requests would carry room for it.
+            Some(_) => Box::pin(self.exchange(|connection| connection.send_noting(command))).await,
+        }
+    }
+
+    /// Waits until as many replicas as the operator asks for have what this answer tells of.
+    ///
+    /// # Errors
+    /// `not_replicated` when they have not confirmed in time: it was done, and a failover may undo it.
+    pub async fn confirm(&self, slot: &Slot, reply: &Reply) -> Result<(), ApiError> {
+        match &self.0.confirmations {
+            None => Ok(()),
+            Some(confirmations) => Box::pin(confirmations.confirm(&slot.mark(), reply.history())).await,
+        }
+    }
+
+    async fn exchange<T, F>(&self, send: impl FnOnce(Connection) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
         let _held = self.enter().inspect_err(|failure| self.0.metrics.failed(failure))?;
         let (lane, connection) = self.connection().await.inspect_err(|failure| self.0.metrics.failed(failure))?;
-        let answer = match timeout(self.0.timeout, Connection::clone(&connection).send(command)).await {
+        let answer = match timeout(self.0.timeout, send(Connection::clone(&connection))).await {
             Ok(answer) => answer,
             Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
         };
@@ -226,7 +267,7 @@ impl Redis {
 }
 
 /// A field of what INFO answers.
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 

@@ -11,6 +11,7 @@ pub struct Reply {
     script: &'static str,
     status: String,
     now: Micros,
+    history: Option<String>,
     values: Vec<Value>,
 }
 
@@ -25,7 +26,7 @@ impl Reply {
             return Err(ApiError::internal(format!("{script}: answered a list without status and time")));
         }
         let rest = values.split_off(2);
-        let mut reply = Self { script, status: String::new(), now: Micros(0), values };
+        let mut reply = Self { script, status: String::new(), now: Micros(0), history: None, values };
         reply.status = reply.text(0)?;
         reply.now = reply.micros(1)?;
         reply.values = rest;
@@ -40,6 +41,16 @@ impl Reply {
     /// Redis' time inside the script.
     pub fn now(&self) -> Micros {
         self.now
+    }
+
+    /// The history of writes it became part of, where replicas are to confirm it.
+    pub(super) fn history(&self) -> Option<&str> {
+        self.history.as_deref()
+    }
+
+    pub(super) fn in_history(mut self, history: Option<String>) -> Self {
+        self.history = history;
+        self
     }
 
     /// A fault: the script answered with a word that its caller does not know.

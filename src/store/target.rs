@@ -166,6 +166,17 @@ impl Endpoint {
         self.port
     }
 
+    /// Another server, reached in the same way. Without a host: the same host.
+    pub(super) fn at(&self, host: &str, port: u16) -> Self {
+        let host = if host.is_empty() { &self.host } else { host };
+        Self { host: host.to_owned(), port, tls: self.tls, login: Login { db: 0, ..self.login.clone() } }
+    }
+
+    /// `host:port`
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     pub fn login(&self) -> &Login {
         &self.login
     }

@@ -72,7 +72,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
         .int("idem_ms", once.ms)
         .arg("body", &once.body)
         .may_send_again(true) // the same secret is the same request; done is done
-        .run(&app.redis)
+        .run_confirmed(&app.redis)
         .await
         .map_err(of_message)?;
     let replayed = reply.status() == "replayed";

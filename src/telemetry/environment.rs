@@ -183,7 +183,7 @@ impl Reader {
     fn unknown(&mut self) {
         let unknown = self.given.keys().filter(|name| !SUPPORTED.iter().any(|(known, ..)| known == name));
         for name in unknown.cloned().collect::<Vec<_>>() {
-            self.warn(format!("{name} is not supported and has no effect; docs/settings.md lists the variables that have one."));
+            self.warn(format!("{name} is not supported and has no effect; docs/configuration.md lists the variables that have one."));
         }
     }
 

@@ -10,6 +10,7 @@
 //! - `telemetry/`: traces, with a collector on loopback; the page of metrics as a set; lines of the log.
 //! - `topology/`: Sentinel and clusters of several servers, TLS, ACL: what works on one Redis works there, and goes on after a failover.
 //! - `webhooks/`: what workers push, with receivers on loopback.
+//! - `doctor.rs`: `backchannel doctor` before good and bad servers.
 //! - `documents/`: what is served to agents and people, and its commands run as printed.
 //!
 //! ```text
@@ -31,6 +32,7 @@ mod support;
 
 mod api;
 mod contract;
+mod doctor;
 mod documents;
 mod faults;
 mod fleet;

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 pub use network::{Address, BaseUrl, Hosts, Networks, Port, RedisUrl};
 pub use numbers::{Millis, Seconds, SecondsList, Switch, Whole};
 
-/// The part of a kind that the table, the help and `docs/settings.md` need.
+/// The part of a kind that the table, the help and `docs/configuration.md` need.
 pub trait Described: Sync {
     /// What is allowed, to be read after "must be".
     fn allowed(&self) -> String;
@@ -160,6 +160,33 @@ impl Kind for LogFormats {
         match text.to_ascii_lowercase().as_str() {
             "json" => Ok(LogFormat::Json),
             "text" => Ok(LogFormat::Text),
+            _ => by_rule(),
+        }
+    }
+}
+
+/// What a write must reach before it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    Primary,
+    Replicated,
+}
+
+pub struct Durabilities;
+
+impl Described for Durabilities {
+    fn allowed(&self) -> String {
+        "primary or replicated".to_owned()
+    }
+}
+
+impl Kind for Durabilities {
+    type Value = Durability;
+
+    fn parse(&self, text: &str) -> Result<Durability, Reason> {
+        match text.to_ascii_lowercase().as_str() {
+            "primary" => Ok(Durability::Primary),
+            "replicated" => Ok(Durability::Replicated),
             _ => by_rule(),
         }
     }

@@ -21,7 +21,7 @@ async fn every_url_is_the_advertised_one_and_a_hostile_host_shows_nowhere() {
     for path in paths() {
         let page = fixed.client().get(path).header("Host", "evil.example").await.has_status(200).text;
         assert!(!page.contains("evil.example") && !page.contains(&fixed.url(0)["http://".len()..]), "{path}");
-        let examples = page.matches("://bus.example.com").count(); // in docs/settings.md
+        let examples = page.matches("://bus.example.com").count(); // in docs/configuration.md
         assert!(page.matches("://bus.example").count() - examples == page.matches("https://bus.example/api").count(), "{path}");
         let hostile = open.client().get(path).header("Host", "evil\"><script>$(id)").await.has_status(200).text;
         assert!(!hostile.contains("evil") && !hostile.contains("$(id)"), "{path}");

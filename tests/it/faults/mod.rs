@@ -10,5 +10,6 @@ pub mod ledger;
 pub mod loss;
 mod lost_replies;
 mod refusing_redis;
+mod replicated;
 mod restarted_redis;
 mod subscriber;

@@ -17,6 +17,7 @@ mod claims_give_back;
 mod claims_heartbeat;
 mod claims_next;
 mod claims_release;
+mod doctor;
 mod events;
 mod full_store;
 mod hooks;
@@ -35,6 +36,7 @@ mod messages_retract;
 mod no_channel;
 mod placeholders;
 mod pushing;
+mod replication;
 mod rooms;
 mod rooms_counts;
 mod sandbox;
@@ -107,6 +109,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("claims/heartbeat", claims_heartbeat::answers),
     ("claims/next", claims_next::answers),
     ("claims/release", claims_release::answers),
+    ("doctor/rights", doctor::answers_rights),
     ("events/list", events::answers),
     ("hooks/dead", hooks::answers_dead),
     ("hooks/delivered", hooks::answers_delivered),
@@ -143,6 +146,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("messages/receipt", messages_receipt::answers),
     ("messages/retract", messages_retract::answers),
     ("messages/watch", messages_receipt::answers_watch),
+    ("replication/mark", replication::answers_mark),
     ("rooms/admit", rooms_counts::answers_admit),
     ("rooms/admit_room", rooms_counts::answers_admit_room),
     ("rooms/counts", rooms_counts::answers_counts),

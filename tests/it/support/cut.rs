@@ -89,6 +89,10 @@ impl Cut {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Connections accepted since the start.
     pub fn accepted(&self) -> usize {
         self.tally.accepted.load(SeqCst)
@@ -124,6 +128,11 @@ impl Cut {
     /// What a failover is to clients: all connections close, and new ones lead to another server.
     pub fn lead_to(&self, redis: &RedisServer) {
         self.orders.send_modify(|orders| (orders.redis, orders.close_below) = (redis.port(), self.accepted()));
+    }
+
+    /// New connections lead to another server; those that stand stay where they are.
+    pub fn lead_new_to(&self, redis: &RedisServer) {
+        self.orders.send_modify(|orders| orders.redis = redis.port());
     }
 
     /// Holds back each piece, in both directions.

@@ -79,6 +79,26 @@ impl RedisServer {
         Arc::new(Self::launch_with(arguments, false, 0))
     }
 
+    /// A cluster node that follows the one that owns all slots.
+    pub fn start_cluster_replica(primary: &Self) -> Arc<Self> {
+        let replica = Self::start(&[], true, 0);
+        let id: String = primary.run(&["CLUSTER", "MYID"]);
+        let _: () = replica.run(&["CLUSTER", "MEET", "127.0.0.1", &primary.port.to_string(), primary.bus()]);
+        let began = Instant::now();
+        let follow = || cmd("CLUSTER").arg("REPLICATE").arg(&id).query::<()>(&mut replica.conn());
+        while let Err(error) = follow() {
+            assert!(began.elapsed() < START_LIMIT, "it does not follow: {error}");
+            std::thread::sleep(Duration::from_millis(50)); // until it has heard of the other
+        }
+        Arc::new(replica)
+    }
+
+    /// The port on which nodes of a cluster talk to each other.
+    fn bus(&self) -> &str {
+        let at = self.args.iter().position(|arg| arg == "--cluster-port").expect("it is a cluster node");
+        &self.args[at + 1]
+    }
+
     fn start(extra_args: &[&str], cluster: bool, clock_offset_s: i64) -> Self {
         Self::launch_with(|port, _| arguments(port, cluster, extra_args), cluster, clock_offset_s)
     }

@@ -229,7 +229,7 @@ impl Bench {
         let keys = Keyspace::new(&self.prefix);
         let has = |key: &str| parsed.keys().any(|k| k.name == key);
         match name {
-            _ if has("meta") || has("outbox") || has("pushed") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
+            _ if has("meta") || has("outbox") || has("pushed") || has("mark") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
             _ if has("alias") => keys.alias("nick"),
             _ if has("closed") || has("audit_of_all") => keys.mint(),
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),

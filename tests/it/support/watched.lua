@@ -15,5 +15,5 @@ local function checked(how) return function(command, ...)
   if command == 'SPUBLISH' then wakes[#wakes + 1] = given[2] end
   return real[how](command, ...)
 end end
-local redis = { call = checked('call'), pcall = checked('pcall') }
+local redis = { call = checked('call'), pcall = checked('pcall'), acl_check_cmd = real.acl_check_cmd }
 local function script()

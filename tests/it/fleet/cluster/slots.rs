@@ -143,3 +143,35 @@ async fn two_nodes_are_one_store_also_while_and_after_a_slot_moves() {
     handoff(&fleet, "four").await;
     fleet.abandon(); // what is left behind lies on two nodes
 }
+
+#[tokio::test]
+async fn writes_to_a_slot_that_moves_are_confirmed_by_the_replicas_of_who_has_it() {
+    let nodes = Nodes::start();
+    let _followers = [0, 1].map(|node| RedisServer::start_cluster_replica(&nodes.0[node]));
+    let fleet = Fleet::builder().redis(&nodes.0[0]).env("BACKCHANNEL_DURABILITY", "replicated").start().await;
+    let agent = fleet.agent("agent").await;
+    for node in 0..2 {
+        let (channel, slot) = channel_on(&nodes, &agent, node).await;
+        eventually("replicas confirm", SOON, || async { agent.post_to(&channel, json!({ "content": "before" })).await.status == 201 })
+            .await;
+        for replica in 0..2 {
+            agent.on(replica).post_message(&channel, "before").await; // both know who has the slot
+        }
+        nodes.begin_to_move(slot);
+        let meanwhile = agent.post_to(&channel, json!({ "content": "meanwhile" })).await;
+        if meanwhile.status == 503 {
+            meanwhile.refused(503, "storage_unavailable"); // and not a write that nobody confirms
+        } else {
+            meanwhile.ok(201);
+        }
+        let claimed = agent.claim_next(&channel, json!({ "lease_seconds": 60 })).await;
+        assert_ne!(claimed.body["error"], "not_replicated", "{}", claimed.text);
+        nodes.end_the_move(slot);
+        for replica in 0..2 {
+            agent.on(replica).post_message(&channel, "after").await;
+        }
+        let calls: String = nodes.0[1 - node].run(&["INFO", "commandstats"]);
+        assert!(calls.contains("cmdstat_wait:"), "who has the slot now was asked: {calls}");
+    }
+    fleet.abandon(); // what is left behind lies on two nodes
+}

@@ -1,0 +1,194 @@
+//! A call of a script: keys and arguments by name, one command, the answer or the refusal.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use deadpool_redis::redis::{Cmd, Value};
+
+use super::{IDEM_MS, Parsed, Script};
+use crate::error::ApiError;
+use crate::store::Slot;
+use crate::store::command::{Keys, command};
+use crate::store::redis::{Failure, Redis};
+use crate::store::reply::Reply;
+use crate::telemetry::{self, ScriptSpan};
+
+/// A call being put together: keys by slot, arguments by name.
+pub struct Call<'a> {
+    script: &'static Script,
+    slot: &'a Slot,
+    parameters: Vec<(&'static str, Cow<'a, str>)>,
+    args: Vec<(&'static str, Cow<'a, [u8]>)>,
+    rest: Vec<Cow<'a, [u8]>>,
+    may_send_again: bool,
+    client_may_repeat: bool,
+    noting: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(script: &'static Script, slot: &'a Slot) -> Self {
+        Self {
+            script,
+            slot,
+            parameters: Vec::new(),
+            args: Vec::new(),
+            rest: Vec::new(),
+            may_send_again: false,
+            client_may_repeat: false,
+            noting: false,
+        }
+    }
+
+    /// The parameter of a key whose form takes one.
+    pub fn key(mut self, name: &'static str, parameter: impl Into<Cow<'a, str>>) -> Self {
+        self.parameters.push((name, parameter.into()));
+        self
+    }
+
+    /// A text argument.
+    pub fn arg(mut self, name: &'static str, value: &'a str) -> Self {
+        self.args.push((name, Cow::Borrowed(value.as_bytes())));
+        self
+    }
+
+    /// A whole number as argument.
+    pub fn int(mut self, name: &'static str, value: u64) -> Self {
+        self.args.push((name, Cow::Owned(value.to_string().into_bytes())));
+        self
+    }
+
+    /// Further arguments, after the named ones.
+    pub fn rest(mut self, values: impl IntoIterator<Item = String>) -> Self {
+        self.rest.extend(values.into_iter().map(|v| Cow::Owned(v.into_bytes())));
+        self
+    }
+
+    /// Says that doing this twice does no more than once, so that a lost answer may be asked for again: by the replica, and by its client.
+    pub fn may_send_again(mut self, yes: bool) -> Self {
+        (self.may_send_again, self.client_may_repeat) = (yes, yes);
+        self
+    }
+
+    /// Says that the replica may ask again for a lost answer, since it offers the same secret; its client cannot, and is told that the
+    /// outcome is unknown.
+    pub fn only_the_replica_may_send_again(mut self) -> Self {
+        self.may_send_again = true;
+        self
+    }
+
+    /// Says that [`Redis::confirm`] will be asked about the answer.
+    pub fn to_be_confirmed(mut self) -> Self {
+        self.noting = true;
+        self
+    }
+
+    /// [`Call::run`], and then waits for the replicas that the operator asks for.
+    ///
+    /// # Errors
+    /// As there; `not_replicated`.
+    pub async fn run_confirmed(self, redis: &Redis) -> Result<Reply, ApiError> {
+        let slot = self.slot;
+        let reply = self.to_be_confirmed().run(redis).await?;
+        redis.confirm(slot, &reply).await?;
+        Ok(reply)
+    }
+
+    /// Runs the script; a refusal comes back as its error.
+    ///
+    /// # Errors
+    /// The script's refusal; a 503 when Redis is in trouble; a fault when script and caller do not fit.
+    pub async fn run(self, redis: &Redis) -> Result<Reply, ApiError> {
+        let parsed = self.script.parsed()?;
+        let (keys, args) = (self.keys(parsed)?, self.args(parsed)?);
+        let span = if telemetry::is_on() { ScriptSpan::begin(self.script.name) } else { None };
+        let began = Instant::now();
+        let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
+        let mut answer = self.send(redis, &by_hash).await;
+        if matches!(answer, Err(Failure::NoScript)) {
+            // The text goes to the same node and stays there; nothing ran yet.
+            answer = self.send(redis, &command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+        }
+        // Only a connection that broke at once leaves time for a second try: no request waits longer than one command may take.
+        let in_time = began.elapsed() < redis.timeout() / 4;
+        if self.may_send_again && in_time && matches!(answer, Err(Failure::Unknown(_))) {
+            answer = self.send(redis, &command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+        }
+        parsed.duration.observe(began.elapsed().as_secs_f64());
+        if let (Some(span), Err(failure)) = (&span, &answer) {
+            span.failed(failure.class());
+        }
+        match answer {
+            Ok((value, history)) => Ok(self.decode(parsed, redis, value)?.in_history(history)),
+            Err(Failure::Fault(text)) => Err(ApiError::internal(parsed.locate(&text))),
+            Err(failure) => Err(failure.into_api_error(self.client_may_repeat)),
+        }
+    }
+
+    async fn send(&self, redis: &Redis, command: &Cmd) -> Result<(Value, Option<String>), Failure> {
+        if self.noting { redis.send_noting(command).await } else { redis.send(command).await.map(|answer| (answer, None)) }
+    }
+
+    fn decode(&self, parsed: &Parsed, redis: &Redis, value: Value) -> Result<Reply, ApiError> {
+        let reply = Reply::decode(self.script.name, value)?;
+        redis.clock().observe(reply.now());
+        if reply.status() != "refused" {
+            return if parsed.oks.iter().any(|w| w == reply.status()) { Ok(reply) } else { Err(reply.unexpected()) };
+        }
+        let word = reply.text(0)?;
+        let code = parsed.refusals.iter().copied().find(|c| c.spec().word == word);
+        let mut error =
+            ApiError::new(code.ok_or_else(|| ApiError::internal(format!("lua/{}.lua: undeclared refusal {word}", self.script.name)))?);
+        // Details follow as name, value; a name that ends in # marks a number, in a comma a list joined by commas.
+        for i in (1..reply.len()).step_by(2) {
+            let name = reply.text(i)?;
+            if let Some(list) = name.strip_suffix(',') {
+                let words: Vec<String> = reply.text(i + 1)?.split(',').filter(|w| !w.is_empty()).map(str::to_owned).collect();
+                error = error.with(list, words);
+                continue;
+            }
+            error = match name.strip_suffix('#') {
+                Some("retry_after_ms") => error.retry_after(reply.uint(i + 1)?.div_ceil(1000)),
+                Some(number) => error.with(number, reply.int(i + 1)?),
+                None => error.with(&name, reply.text(i + 1)?),
+            };
+        }
+        Err(error)
+    }
+
+    /// The full names of the keys, one after the other in one text, with where each ends.
+    fn keys(&self, parsed: &Parsed) -> Result<Keys, ApiError> {
+        let wrong = |name: &str| ApiError::internal(format!("lua/{}.lua: key {name} cannot be named", self.script.name));
+        if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().any(|k| k.name == *n)) {
+            return Err(wrong(unknown));
+        }
+        let sent = parsed.sent(self.idem_ms()).0;
+        let mut keys = Keys { text: String::with_capacity(sent * 48), ends: Vec::with_capacity(sent) };
+        for &key in &parsed.keys[..sent] {
+            let parameter = self.parameters.iter().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_ref());
+            self.slot.write_key(key, parameter, &mut keys.text).ok_or_else(|| wrong(key.name))?;
+            keys.ends.push(keys.text.len());
+        }
+        Ok(keys)
+    }
+
+    fn idem_ms(&self) -> Option<&[u8]> {
+        self.args.iter().find(|(name, _)| *name == IDEM_MS).map(|(_, value)| value.as_ref())
+    }
+
+    fn args(&self, parsed: &Parsed) -> Result<Vec<&[u8]>, ApiError> {
+        let wrong = |what: String| ApiError::internal(format!("lua/{}.lua: {what}", self.script.name));
+        if self.args.len() != parsed.args.len() || (!parsed.rest && !self.rest.is_empty()) {
+            return Err(wrong(format!("takes {:?}, was given {:?}", parsed.args, self.args.iter().map(|a| a.0).collect::<Vec<_>>())));
+        }
+        parsed.args[..parsed.sent(self.idem_ms()).1]
+            .iter()
+            .map(|name| {
+                self.args
+                    .iter()
+                    .find(|(n, _)| n == name)
+                    .map(|(_, v)| v.as_ref())
+                    .ok_or_else(|| wrong(format!("argument {name} is missing")))
+            })
+            .collect()
+    }
+}
