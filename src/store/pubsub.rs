@@ -102,6 +102,23 @@ impl PubSub {
         ssub(&self.line.client().with_options(&only_there).client_info().await?)
     }
 
+    /// Whether one of the connections leads to a server that is no primary any more. Subscriptions stand there, but what is published at its
+    /// primary may not reach it: in a planned failover not before the two have heard of each other again, which can take seconds.
+    pub async fn strays(&self) -> Result<bool, PubSubError> {
+        let client = self.line.client();
+        if !client.is_clustered() {
+            return Ok(false); // sentinels close the connections of a primary that they demote
+        }
+        let roles = client.active_connections().into_iter().map(|node| {
+            let only_there = Options { cluster_node: Some(node), ..Options::default() };
+            let asked = client.with_options(&only_there);
+            async move { asked.custom::<Value, &str>(CustomCommand::new_static("ROLE", ClusterHash::Random, false), vec![]).await }
+        });
+        let is_primary =
+            |role: &Value| matches!(role, Value::Array(parts) if parts.first().and_then(Value::as_str).is_some_and(|r| &*r == "master"));
+        Ok(!try_join_all(roles).await?.iter().all(is_primary))
+    }
+
     /// True while every connection is up, as far as is known.
     pub fn is_connected(&self) -> bool {
         self.line.client().is_connected()

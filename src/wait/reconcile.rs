@@ -2,7 +2,7 @@
 //! noticed, and put right.
 //!
 //! Noticed by events (a new connection, a changed topology) and by asking Redis about every second how many topics it
-//! holds for us. Put right by subscribing to everything again, which is harmless where it still stands, and waking the
+//! holds for us, and in a cluster whether who holds them is a primary still. Put right by subscribing to everything again, which is harmless where it still stands, and waking the
 //! waiters of each topic once it does.
 
 use std::{
@@ -97,6 +97,11 @@ impl Hub {
             }
         };
         health.failed = 0;
+        if self.pubsub.strays().await.unwrap_or(false) {
+            tracing::info!("a server that is subscribed at is no primary any more, subscribing at those that are");
+            self.pubsub.renew(false).await;
+            return true;
+        }
         // Between the two looks some may have been left and others begun: what is outside of these bounds is wrong for
         // sure. Every check has new ones.
         let at_least = confirmed.saturating_sub(self.tally.left.load(SeqCst) - left);

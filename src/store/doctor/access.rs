@@ -48,7 +48,7 @@ fn needed(chart: &Chart<'_>) -> Vec<String> {
     let (key, topic) = (format!("{}{{doctor}}:mark", chart.settings.key_prefix), keys.wake_topic(&ChannelId::generate()));
     let mut lines: Vec<String> = BESIDES.iter().map(|line| line.replace("KEY", &key).replace("TOPIC", &topic)).collect();
     if matches!(chart.settings.redis_url.kind(), Kind::Cluster(_)) {
-        lines.extend(["CLUSTER SLOTS", "ASKING"].map(str::to_owned));
+        lines.extend(["CLUSTER SLOTS", "ASKING", "ROLE"].map(str::to_owned));
     }
     if chart.settings.durability == Durability::Replicated {
         lines.push("WAIT 1 1".to_owned());

@@ -5,6 +5,7 @@ mod access;
 mod cluster;
 mod core;
 mod failover;
+mod hand_over;
 mod reshard;
 mod sentinels;
 mod suites;
