@@ -1,6 +1,7 @@
 //! A cluster of three primaries with a replica each.
 
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::SOON;
 use super::tls::Tls;
@@ -11,6 +12,8 @@ use crate::support::wait::eventually_blocking;
 
 const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;
+/// How long a planned failover may take before it is asked for again.
+const HAND_OVER: Duration = Duration::from_secs(6);
 
 /// Six servers; the first three begin as primaries, each with a third of the slots, and each of the others follows one of them.
 pub struct Cluster {
@@ -116,6 +119,19 @@ impl Cluster {
 
     pub fn slot(&self, channel: &str) -> usize {
         self.alive().run(&["CLUSTER", "KEYSLOT", &format!("{{{channel}}}")])
+    }
+
+    /// Asks this replica to take over from its primary, in order; what it returns is whether it has the slot. A hand-over that did not come
+    /// about in 5 s is given up by Redis, and asked for again here.
+    pub fn takes_over(&self, slot: usize, replica: usize) -> impl FnMut() -> bool {
+        let mut asked: Option<Instant> = None;
+        move || {
+            if asked.is_none_or(|at| at.elapsed() > HAND_OVER) {
+                asked = Some(Instant::now());
+                let _: () = self.servers[replica].run(&["CLUSTER", "FAILOVER"]);
+            }
+            self.owner(slot) == Some(replica)
+        }
     }
 
     /// Which server has this slot, as one of those knows that run; none while a failover goes on.

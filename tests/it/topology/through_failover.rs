@@ -13,9 +13,6 @@ use crate::history::trouble::Trouble;
 use crate::support::redis::RedisServer;
 use crate::support::wait::{eventually, eventually_blocking};
 
-/// A planned failover that did not come about in 5 s is given up, by Redis.
-const HAND_OVER: Duration = Duration::from_secs(6);
-
 /// Kills a primary at a moment at which its replicas have all that it has. Writes that were held back for that moment are lost with
 /// it, and were not answered.
 fn kill_without_loss(primary: &RedisServer, replicas: &[&Arc<RedisServer>]) {
@@ -80,16 +77,8 @@ async fn promises_hold_while_a_cluster_replaces_a_killed_primary_and_takes_it_ba
         })
         .await;
         // As before an upgrade of a server: its replica takes over in order, and nothing is lost.
-        let hand_over = || cluster.servers[first].run::<()>(&["CLUSTER", "FAILOVER"]);
-        let mut asked = Instant::now();
-        let done = || {
-            if asked.elapsed() > HAND_OVER {
-                asked = Instant::now();
-                hand_over();
-            }
-            cluster.owner(slot) == Some(first)
-        };
-        broken(&trouble, "planned failover", hand_over, done).await;
+        let mut taking_over = cluster.takes_over(slot, first);
+        broken(&trouble, "planned failover", || {}, || taking_over()).await;
         sleep(Duration::from_millis(1500)).await;
     };
     soak_on("cluster-failover", || cluster.fleet().replicas(3), run).await;
