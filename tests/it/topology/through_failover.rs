@@ -77,8 +77,8 @@ async fn promises_hold_while_a_cluster_replaces_a_killed_primary_and_takes_it_ba
         })
         .await;
         // As before an upgrade of a server: its replica takes over in order, and nothing is lost.
-        let mut taking_over = cluster.takes_over(slot, first);
-        broken(&trouble, "planned failover", || {}, || taking_over()).await;
+        let taking_over = cluster.takes_over(slot, first);
+        broken(&trouble, "planned failover", || {}, taking_over).await;
         sleep(Duration::from_millis(1500)).await;
     };
     soak_on("cluster-failover", || cluster.fleet().replicas(3), run).await;
