@@ -54,6 +54,20 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Adds another measurement of the same thing. What processes have used in all is what they had at the end of that one.
+    pub fn add(&mut self, more: Self) {
+        self.scenario = more.scenario;
+        self.elapsed += more.elapsed;
+        self.latencies.0.extend(more.latencies.0);
+        more.errors.into_iter().for_each(|(code, count)| *self.errors.entry(code).or_default() += count);
+        for spent in more.spent {
+            match self.spent.iter_mut().find(|s| s.name == spent.name) {
+                Some(known) => *known = Spent { cpu: known.cpu + spent.cpu, ..spent },
+                None => self.spent.push(spent),
+            }
+        }
+    }
+
     /// Successful operations.
     pub fn operations(&self) -> u64 {
         self.latencies.count()
@@ -114,6 +128,22 @@ mod tests {
         assert_eq!((l.count(), l.quantile(0.5), l.quantile(0.99), l.max()), (1000, 500, 990, 1000));
         assert_eq!((l.quantile(0.0), l.quantile(0.0001)), (1, 1));
         assert_eq!((Latencies::default().quantile(0.5), Latencies::default().max()), (0, 0));
+    }
+
+    #[test]
+    fn rounds_of_one_measurement_add_up() {
+        let one = |us, ms, code: &str| {
+            let mut m = Measured { scenario: "post".into(), elapsed: Duration::from_secs(1), ..Measured::default() };
+            m.latencies.record(Duration::from_micros(us));
+            m.errors.insert(code.into(), 1);
+            m.spent = vec![Spent { name: "server".into(), cpu: Duration::from_millis(ms), after: Usage::default() }];
+            m
+        };
+        let mut all = Measured::default();
+        [one(5, 3, "429"), one(7, 4, "429"), one(6, 2, "503")].into_iter().for_each(|round| all.add(round));
+        assert_eq!((all.operations(), all.latencies.quantile(0.5), all.elapsed), (3, 6, Duration::from_secs(3)));
+        assert_eq!((all.errors["429"], all.errors["503"], all.spent.len()), (2, 1, 1));
+        assert_eq!(all.cpu_us("server"), Some(3000.0));
     }
 
     #[test]

@@ -142,6 +142,10 @@ if idem_ms > 0 then
   remember(id)
 end
 -- What lib/wake and lib/answer do, without functions: each that a script makes costs Redis about as much as a call.
-redis.pcall('SPUBLISH', wake, 'one')
+if #content + #metadata > 4096 then
+  redis.pcall('SPUBLISH', wake, 'one')
+elseif redis.pcall('SPUBLISH', wake, 'more') ~= 0 then
+  --- @include lib/carry
+end
 if hooked or to[1] then return { 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0 } end
 return { 'posted', now, n, ttl }

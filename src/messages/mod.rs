@@ -1,5 +1,6 @@
 //! Messages: what a channel holds. The part that never changes comes from the stream, the part that does from the claim record.
 
+mod carried;
 pub mod history;
 pub mod list;
 pub mod mentions;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::list::{Ask, Read, Status, read};
-use super::{MessagePage, list};
+use super::{MessagePage, carried, list};
 use crate::app::App;
 use crate::error::{ApiError, Code, Result};
 use crate::http::Caller;
@@ -34,13 +34,16 @@ impl Wait {
 /// # Errors
 /// As [`list::read`]; also when access was lost meanwhile.
 pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wait: Wait) -> Result<MessagePage> {
+    // Where the replica listens to the channel already, the first look is the one after which the reader sleeps.
+    let topic = wait.until.and_then(|_| app.hub.standing(&app.keys.wake_topic(channel)));
+    let seen = topic.as_ref().map_or(0, Subscribed::seq);
     // What is read and held is boxed, so that those who wait do not carry room for reads, nor those who are answered at once for a wait.
     let first = Box::pin(read(app, caller.key.as_str(), channel, &ask)).await?;
     let Some(until) = wait.until.filter(|_| first.page.data.is_empty() && !first.page.gap) else { return Ok(first.page) };
     let Some(_place) = app.waiting.enter(&caller.key) else { return Ok(first.page) };
     let _counted = app.metrics.waits.began();
     let began = Instant::now();
-    let page = Box::pin(hold(app, caller, channel, ask, first, until)).await;
+    let page = Box::pin(hold(app, caller, channel, ask, topic.map(|topic| (topic, seen)), first, until)).await;
     let end = match &page {
         Ok(p) if p.data.is_empty() => "empty",
         Ok(_) => "messages",
@@ -52,18 +55,37 @@ pub async fn poll(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, wai
     Ok(page)
 }
 
-async fn hold(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, first: Read, until: Instant) -> Result<MessagePage> {
-    let place = match Box::pin(app.hub.topic(&app.keys.wake_topic(channel))).await {
-        Ok(place) => place,
-        Err(HubError::Full) => return Ok(first.page),
-        Err(e) => return Err(ApiError::new(Code::StorageUnavailable).cause(e.to_string())),
+/// `standing`: a place that the reader had before its first look, and how often the topic had been woken then.
+async fn hold(
+    app: &App,
+    caller: &Caller,
+    channel: &ChannelId,
+    ask: Ask,
+    standing: Option<(Subscribed, u64)>,
+    first: Read,
+    until: Instant,
+) -> Result<MessagePage> {
+    let mut looked = standing.is_some();
+    let (place, mut seen) = match standing {
+        Some(standing) => standing,
+        None => match Box::pin(app.hub.topic(&app.keys.wake_topic(channel))).await {
+            Ok(place) => {
+                let seen = place.seq();
+                (place, seen)
+            }
+            Err(HubError::Full) => return Ok(first.page),
+            Err(e) => return Err(ApiError::new(Code::StorageUnavailable).cause(e.to_string())),
+        },
     };
     let mut rev = first.rev;
     // Nothing came up to the newest message, so all who wait in vain wait behind it, and one read serves them all.
     let mut shared = Ask { cursor: behind(&ask, first.last), limit: 100, sent: None, ..ask.clone() };
-    let mut seen = place.seq();
+    let mut read = Arc::new(first);
     loop {
-        let read = Box::pin(shared_read(app, &place, channel, &shared, seen)).await?;
+        if !looked {
+            read = Box::pin(shared_read(app, &place, channel, &shared, seen)).await?;
+        }
+        looked = false;
         if read.rev != rev || read.page.gap {
             // Who may read has changed since this reader was checked, or the store lost something: it asks for itself.
             let own = Box::pin(list::read(app, caller.key.as_str(), channel, &ask)).await?;
@@ -80,7 +102,13 @@ async fn hold(app: &App, caller: &Caller, channel: &ChannelId, ask: Ask, first: 
             place.wake_after(Duration::from_micros(end.0.saturating_sub(read.now.0)));
         }
         tokio::select! {
-            now = place.changed(seen) => seen = now,
+            now = place.changed(seen) => {
+                seen = now;
+                let message = place.carried(now).filter(|_| ask.status == Status::All && ask.before.0 == 0);
+                if let Some(view) = message.and_then(|m| carried::next(&m, channel, shared.cursor, rev)) {
+                    return Ok(MessagePage { next_cursor: Some(view.created_at.clone()), data: vec![view], limit: ask.limit, gap: false });
+                }
+            }
             () = tokio::time::sleep(recheck(ask.status)) => seen = place.seq(),
             () = app.shutdown.signal() => return Ok(nothing(&ask)),
             () = sleep_until(until) => return Ok(nothing(&ask)),

@@ -1,7 +1,7 @@
 //! What is in a room's log, and who is in the room, as answers show it.
 
 use deadpool_redis::redis::Value;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use crate::ids::Micros;
@@ -60,13 +60,32 @@ pub struct Participant {
 
 /// The participants of value `i` of a reply, in the order in which they joined.
 pub fn roster(reply: &Reply, i: usize) -> Result<Vec<Participant>, ApiError> {
-    let mut all = reply
-        .pairs(i)?
-        .iter()
-        .map(|(_, record)| participant(record, reply.now()).ok_or_else(|| ApiError::internal("a participant's record is not of our form")))
-        .collect::<Result<Vec<_>, _>>()?;
+    let records = reply.pairs(i)?;
+    in_order(records.iter().map(|(_, record)| record.as_str()), reply.now())
+        .ok_or_else(|| ApiError::internal("a participant's record is not of our form"))
+}
+
+fn in_order<'a>(records: impl Iterator<Item = &'a str>, now: Micros) -> Option<Vec<Participant>> {
+    let mut all = records.map(|record| participant(record, now)).collect::<Option<Vec<_>>>()?;
     all.sort_by_key(|p| p.place);
-    Ok(all)
+    Some(all)
+}
+
+/// An entry that came with the wake-up which tells of it (`lua/lib/room_append.lua`): index, kind, unix ms, from, text, Redis' time, and who is
+/// in the room, as ids and records in turn. Numbers are texts.
+#[derive(Deserialize)]
+struct Carried(String, String, String, String, String, String, Vec<String>);
+
+/// That entry and the roster, if it is the one of index `since` and this participant is in the room. None: the room must be asked.
+pub fn carried(payload: &[u8], since: u64, participant: &str) -> Option<(Message, Vec<Participant>)> {
+    let Carried(index, kind, at, from, text, now, people) = serde_json::from_slice(payload).ok()?;
+    if index.parse() != Ok(since) || !people.chunks_exact(2).any(|one| one[0] == participant) {
+        return None;
+    }
+    let text = (kind == "message").then_some(text);
+    let message = Message { index: since, kind, from: Some(from), text, timestamp: at.parse().ok()?, reason: None };
+    let roster = in_order(people.chunks_exact(2).map(|one| one[1].as_str()), Micros(now.parse().ok()?))?;
+    Some((message, roster))
 }
 
 fn participant(record: &str, now: Micros) -> Option<Participant> {

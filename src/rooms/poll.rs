@@ -9,7 +9,7 @@ use http::header::CACHE_CONTROL;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::log::{Message, Participant, roster};
+use super::log::{Message, Participant, carried, roster};
 use super::refused::{Refused, Result, json_response};
 use super::{Named, millis};
 use crate::app::App;
@@ -141,7 +141,12 @@ async fn hold(app: &App, ask: &Ask, asleep: Option<Asleep>, until: Instant) -> R
     loop {
         let to_the_end = Duration::from_micros(last.ends.0.saturating_sub(last.now.0)) + Duration::from_millis(1);
         tokio::select! {
-            now = topic.changed(seen) => seen = now,
+            now = topic.changed(seen) => {
+                seen = now;
+                if let Some((message, roster)) = topic.carried(now).and_then(|entry| carried(&entry, ask.since, &ask.participant)) {
+                    return Ok(Found::Page(Page { cursor: message.index + 1, messages: vec![message], roster, reset: false }));
+                }
+            }
             () = sleep(nap.min(to_the_end)) => seen = topic.seq(),
             () = app.shutdown.signal() => return Ok(Found::Nothing(last)),
             () = sleep_until(until) => return Ok(Found::Nothing(last)),

@@ -161,6 +161,7 @@ pieces! {
     "lib/answer",
     "lib/audit",
     "lib/bucket",
+    "lib/carry",
     "lib/channel",
     "lib/deadline",
     "lib/event",

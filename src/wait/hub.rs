@@ -225,6 +225,7 @@ impl Hub {
             return;
         }
         topic.flights.forget_finished();
+        topic.forget_carried();
         if topic.is_over() {
             topics.end(&topic.name, self.config.linger);
         } else {
@@ -310,7 +311,7 @@ impl Hub {
             Event::Message { topic, payload } => {
                 self.tally.wakes.fetch_add(1, Relaxed);
                 if let Some(topic) = self.find(&topic) {
-                    topic.deliver(&payload);
+                    topic.deliver(payload);
                 }
             }
             Event::Lagged(missed) => {

@@ -11,7 +11,8 @@
 //! - `waiting.rs`: how many requests may be held, in all and of one key.
 //! - `store/pubsub.rs`: the connection below.
 //!
-//! **A wake is a hint without content; the store is the truth.** So the order is subscribe, *then* read, then sleep,
+//! **A wake is a hint; the store is the truth.** It may carry what was written ([`Subscribed::carried`]), for who can tell that it
+//! misses nothing by taking that for an answer. So the order is subscribe, *then* read, then sleep,
 //! and every way in which a hint may have been lost (reconnect, lag, a slot that moved) wakes everybody. What is left
 //! is covered by [`recheck_delay`].
 //!

@@ -25,9 +25,11 @@ const SHORTEST_ALARM: Duration = Duration::from_millis(5);
 /// Longer than any lease; keeps the addition to the clock from overflowing.
 const LONGEST_ALARM: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Whom a wake-up is for. List waiters are woken by both.
+/// Whom a wake-up is for. List waiters are woken by all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wake {
+    /// List waiters only.
+    Readers,
     /// One message more: one claim waiter is enough for it.
     One,
     /// Anything may have changed (channel deleted, access changed, hints lost): every claim waiter looks.
@@ -51,6 +53,8 @@ pub(super) struct Topic {
     /// Callbacks of a topic that is kept for ever.
     listeners: RwLock<Vec<Listener>>,
     seq: AtomicU64,
+    /// What the latest wake-up carried, and its seq.
+    carried: Mutex<Option<(u64, Arc<[u8]>)>>,
     /// How many of the wakes were [`Wake::All`].
     all: AtomicU64,
     readers: Notify,
@@ -76,6 +80,7 @@ impl Topic {
             over: AtomicBool::new(false),
             listeners: RwLock::default(),
             seq: AtomicU64::new(0),
+            carried: Mutex::new(None),
             all: AtomicU64::new(0),
             readers: Notify::new(),
             everybody: Notify::new(),
@@ -117,12 +122,22 @@ impl Topic {
         }
     }
 
-    /// A message came from Redis.
-    pub fn deliver(&self, payload: &[u8]) {
+    /// A message came from Redis. `more` is for who claims; for those who read, what there is follows in a message of its own.
+    pub fn deliver(&self, payload: Vec<u8>) {
         if self.is_fixed() {
-            self.tell(&FixedEvent::Message(String::from_utf8_lossy(payload).into_owned()));
+            self.tell(&FixedEvent::Message(String::from_utf8_lossy(&payload).into_owned()));
         }
-        self.wake(if payload == b"all" { Wake::All } else { Wake::One });
+        match payload.as_slice() {
+            b"all" => self.wake(Wake::All),
+            b"more" => self.turns.notify_one(),
+            [b'[', ..] => self.wake_with(Wake::Readers, Some(payload.into())),
+            _ => self.wake(Wake::One),
+        }
+    }
+
+    /// Nobody is left who could read it.
+    pub fn forget_carried(&self) {
+        *self.carried.lock() = None;
     }
 
     /// Messages may have been missed.
@@ -132,14 +147,23 @@ impl Topic {
     }
 
     pub fn wake(&self, whom: Wake) {
+        self.wake_with(whom, None);
+    }
+
+    fn wake_with(&self, whom: Wake, carries: Option<Arc<[u8]>>) {
         // The counters first: who is on the way to sleep looks at them after it has lined up.
         if whom == Wake::All {
             self.all.fetch_add(1, SeqCst);
         }
-        self.seq.fetch_add(1, SeqCst);
+        {
+            let mut carried = self.carried.lock();
+            let seq = self.seq.fetch_add(1, SeqCst) + 1;
+            *carried = carries.map(|what| (seq, what));
+        }
         self.flights.forget_finished();
         self.readers.notify_waiters();
         match whom {
+            Wake::Readers => {}
             Wake::One => self.turns.notify_one(),
             Wake::All => {
                 self.everybody.notify_waiters();
@@ -232,6 +256,11 @@ impl Subscribed {
             }
             woken.await;
         }
+    }
+
+    /// What the wake-up carried that made [`Subscribed::seq`] this; None where it carried nothing, or another one came since.
+    pub fn carried(&self, seq: u64) -> Option<Arc<[u8]>> {
+        self.topic.carried.lock().as_ref().filter(|(of, _)| *of == seq).map(|(_, what)| what.clone())
     }
 
     /// How often everybody at this topic was woken so far, in the sense of [`Subscribed::seq`].

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
-use super::Bench;
 use super::report::{Ratio, table};
+use super::{Bench, ROUNDS};
 use crate::api;
 use crate::drive::Window;
 use crate::minimal::BARE_POST;
@@ -16,7 +16,7 @@ use crate::scenarios;
 use crate::stats::Measured;
 
 /// Messages to claim and to acknowledge.
-const STOCK_A_SECOND: f64 = 4000.0;
+const STOCK_A_SECOND: f64 = 16_000.0;
 /// redis-benchmark: two connections as a replica has, each this deep, so that as many requests are under way as in the other runs.
 const BENCHMARK_CONNECTIONS: u64 = 2;
 
@@ -24,28 +24,26 @@ impl Bench {
     pub(super) async fn costs(&mut self) -> Result<()> {
         let minimal = [self.minimal.watched()?, self.redis.watched()?];
         let url = self.minimal.url();
-        let one = scenarios::yardstick(&url, "/one", self.connections(), self.window(), &minimal).await?;
-        print!("{one}");
-        let bare = scenarios::yardstick(&url, "/bare", self.connections(), self.window(), &minimal).await?;
-        print!("{bare}");
-
         let target = self.target(self.connections()).await?;
         let watched = self.watched()?;
         let channels = target.channels("claimable", 1).await?;
-        let before = self.asking.command_stats().await?;
-        let post = scenarios::posts(&target, &channels, self.window(), &watched).await?;
-        let commands = since(&before, &self.asking.command_stats().await?);
-        print!("{post}");
-
-        let stock = (self.options.seconds * STOCK_A_SECOND) as u64;
-        let messages = target.fill(&channels, stock).await?;
-        // To the last one: each ack is to find its holder.
-        let claim = scenarios::claims(&target, &messages, Window::whole(), &watched).await?;
-        print!("{claim}");
-        let ack = scenarios::acks(&target, &messages, Window::whole(), &watched).await?;
-        print!("{ack}");
+        let stock = (self.options.seconds * STOCK_A_SECOND) as u64 / u64::from(ROUNDS);
+        let [mut one, mut bare, mut post, mut claim, mut ack] = [(); 5].map(|()| Measured::default());
+        let (mut commands, mut deep) = (BTreeMap::new(), 0.0);
+        for _ in 0..ROUNDS {
+            one.add(scenarios::yardstick(&url, "/one", self.connections(), self.round(), &minimal).await?);
+            bare.add(scenarios::yardstick(&url, "/bare", self.connections(), self.round(), &minimal).await?);
+            let before = self.asking.command_stats().await?;
+            post.add(scenarios::posts(&target, &channels, self.round(), &watched).await?);
+            commands = since(&before, &self.asking.command_stats().await?);
+            deep += self.benchmark().await? / f64::from(ROUNDS);
+            let messages = target.fill(&channels, stock).await?;
+            // To the last one: each ack is to find its holder.
+            claim.add(scenarios::claims(&target, &messages, Window::whole(), &watched).await?);
+            ack.add(scenarios::acks(&target, &messages, Window::whole(), &watched).await?);
+        }
         let cycle = scenarios::cycle(&target, self.window(), &watched).await?;
-        print!("{cycle}");
+        print!("{one}{bare}{post}{claim}{ack}{cycle}");
 
         for (name, measured) in [("post", &post), ("claim", &claim), ("ack", &ack)] {
             let what = format!("CPU of the server per {name}, against a minimal server");
@@ -53,7 +51,6 @@ impl Bench {
         }
         let what = "CPU of Redis per post, against XADD + ZADD sent by the minimal server";
         self.report.ratio(Ratio::of(what, post.cpu_us("redis"), bare.cpu_us("redis"), "µs", 2.0));
-        let deep = self.benchmark().await?;
         let what = "CPU of Redis per post, against XADD + ZADD sent by redis-benchmark";
         self.report.ratio(Ratio::of(what, post.cpu_us("redis"), Some(deep), "µs", 2.0));
 
@@ -68,7 +65,7 @@ impl Bench {
     async fn benchmark(&mut self) -> Result<f64> {
         let sha: String = self.asking.run(&["SCRIPT", "LOAD", BARE_POST]).await?;
         let depth = (u64::from(self.options.connections) / BENCHMARK_CONNECTIONS).max(1);
-        let count = (self.options.seconds * 40_000.0) as u64;
+        let count = (self.options.seconds / f64::from(ROUNDS) * 40_000.0) as u64;
         let redis = self.redis.watched()?;
         let before = redis.usage()?;
         let mut command = Command::new("redis-benchmark");
@@ -94,7 +91,8 @@ pub async fn benchmark_is_here() -> Result<()> {
 
 const ABOUT: &str = "The minimal server (`/one`) parses the same body and sends one EVALSHA of `return 1` on one multiplexed connection; `/bare` \
     sends a script with only the XADD and the ZADD of a post to a claimable channel. Both get the same requests from as many connections, so as many \
-    requests are under way in Redis' pipeline as the server lets through; a quicker server leaves fewer to a batch, so redis-benchmark runs the same script also at a fixed depth.";
+    requests are under way in Redis' pipeline as the server lets through; a quicker server leaves fewer to a batch, so redis-benchmark runs the same script also at a fixed depth. \
+    All but cycle take turns, four each.";
 
 fn row(m: &Measured) -> Vec<String> {
     let us = |name: &str| m.cpu_us(name).map(|v| format!("{v:.1}"));

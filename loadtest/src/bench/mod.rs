@@ -12,6 +12,7 @@ mod waking;
 mod webhooks;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -22,6 +23,9 @@ use crate::api::Target;
 use crate::drive::Window;
 use crate::proc::Watched;
 use crate::redis::Redis;
+
+/// What is compared is measured in so many turns each: what else the machine does meanwhile changes from second to second.
+const ROUNDS: u32 = 4;
 
 /// What to measure, and how much of it.
 #[derive(Args, Clone)]
@@ -125,6 +129,11 @@ impl Bench {
 
     fn window(&self) -> Window {
         Window::seconds(self.options.seconds)
+    }
+
+    /// One of [`ROUNDS`] in which things that are compared take turns.
+    fn round(&self) -> Window {
+        Window { warm_up: Duration::from_millis(500), ..Window::seconds(self.options.seconds / f64::from(ROUNDS)) }
     }
 
     /// Load for the first replica alone: what it costs is then one process' cost.

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 
-use super::Bench;
 use super::children::Server;
 use super::report::{Ratio, table};
 use super::waking::{PAIRS, SETTLED};
+use super::{Bench, ROUNDS};
 use crate::api::Target;
 use crate::http::Connection;
 use crate::proc;
@@ -18,17 +18,24 @@ impl Bench {
         let target = self.target(self.connections()).await?;
         let watched = self.watched()?;
         let channels = target.channels("claimable", 1).await?;
-        let post = scenarios::posts(&target, &channels, self.window(), &watched).await?;
-        let send = rooms::sends(&target, self.window(), &watched).await?;
+        let (mut post, mut send) = (Measured::default(), Measured::default());
+        for _ in 0..ROUNDS {
+            post.add(scenarios::posts(&target, &channels, self.round(), &watched).await?);
+            send.add(rooms::sends(&target, self.round(), &watched).await?);
+        }
         print!("{post}{send}");
         let each = |m: &Measured| (m.operations() > 0).then(|| 1e6 / m.per_second());
         let what = format!("Time that a send to a room takes, {} at once, against a post", self.connections());
         self.report.ratio(Ratio::of(&what, each(&send), each(&post), "µs", 1.0));
 
         let urls: Vec<String> = self.replicas.iter().map(Server::url).collect();
-        let bare = self.bare_pub_sub().await?;
-        let delivery = rooms::delivery(&Target::prepare(&urls, PAIRS).await?, self.window(), &[]).await?;
-        print!("{delivery}");
+        let pairs = Target::prepare(&urls, PAIRS).await?;
+        let (mut bare, mut delivery) = (Measured::default(), Measured::default());
+        for _ in 0..ROUNDS {
+            bare.add(self.bare_pub_sub().await?);
+            delivery.add(rooms::delivery(&pairs, self.round(), &[]).await?);
+        }
+        print!("{bare}{delivery}");
         let p50 = |m: &Measured| (m.operations() > 0).then(|| m.latencies.quantile(0.5) as f64);
         let what = "Delivery in a room across replicas (p50), against a bare PUBLISH";
         self.report.ratio(Ratio::of(what, p50(&delivery), p50(&bare), "µs", 3.0));
@@ -42,7 +49,7 @@ impl Bench {
         let head = ["what", "operations/s", "p50 ms", "p99 ms", "CPU of the server, µs", "CPU of Redis, µs", "errors"];
         let text = format!(
             "{}\nsend: a text of a post's length to one room, by as many participants as there are connections. rooms: from the sending on one replica to the \
-             answer of the other participant, who polls on the other one; {PAIRS} rooms, each 20 ms apart. {held}",
+             answer of the other participant, who polls on the other one; {PAIRS} rooms, each 20 ms apart. Each in turns with what it is compared with. {held}",
             table(&head, &[row(&post), row(&send), row(&bare), row(&delivery)])
         );
         self.report.section("Rooms", text);

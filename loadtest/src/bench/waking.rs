@@ -7,9 +7,9 @@ use deadpool_redis::redis::Client;
 use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
 use futures::StreamExt;
 
-use super::Bench;
 use super::children::Server;
 use super::report::{Ratio, table};
+use super::{Bench, ROUNDS};
 use crate::api::Target;
 use crate::drive::{Step, Work, drive};
 use crate::http::{Ask, Connection, Failure};
@@ -64,17 +64,18 @@ impl Bench {
             let (publisher, subscriber) = (client.get_multiplexed_async_connection().await?, client.get_async_pubsub().await?);
             topics.push(Topic { name: format!("bare:{i}"), publisher, subscriber });
         }
-        let bare = drive("bare pub/sub", topics, self.window(), &[]).await?;
-        print!("{bare}");
-        Ok(bare)
+        drive("bare pub/sub", topics, self.round(), &[]).await
     }
 
     pub(super) async fn waking(&mut self) -> Result<()> {
-        let bare = self.bare_pub_sub().await?;
         let urls: Vec<String> = self.replicas.iter().map(Server::url).collect();
         let target = Target::prepare(&urls, PAIRS).await?;
-        let wake = scenarios::wake(&target, self.window(), &[]).await?;
-        print!("{wake}");
+        let (mut bare, mut wake) = (Measured::default(), Measured::default());
+        for _ in 0..ROUNDS {
+            bare.add(self.bare_pub_sub().await?);
+            wake.add(scenarios::wake(&target, self.round(), &[]).await?);
+        }
+        print!("{bare}{wake}");
 
         let p50 = |m: &Measured| (m.operations() > 0).then(|| m.latencies.quantile(0.5) as f64);
         let what = "Wake-up across replicas (p50), against a bare PUBLISH";
@@ -94,7 +95,8 @@ impl Bench {
             .collect();
         let text = format!(
             "{}\nbare pub/sub: from PUBLISH to the message on another connection of the generator. wake: from the sending of a post on one replica to the \
-             answer of a reader that waits on the other: two requests, two scripts and a publish. {PAIRS} pairs, each 20 ms apart.",
+             answer of a reader that waits on the other: two requests, a script and a publish that carries the message. {PAIRS} pairs, each 20 ms apart, \
+             in turns with the bare one.",
             table(&["what", "rounds", "p50 ms", "p99 ms", "errors"], &rows)
         );
         self.report.section("Wake-up across replicas", text);

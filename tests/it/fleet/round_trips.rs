@@ -132,27 +132,27 @@ impl Hot {
 }
 
 #[tokio::test]
-async fn one_post_wakes_a_thousand_readers_with_one_read_and_claimers_one_a_replica() {
+async fn one_post_wakes_a_thousand_readers_with_one_read_at_most_and_claimers_one_a_replica() {
     let redis = RedisServer::start_private(&[]);
     let fleet = Fleet::builder().redis(&redis).start().await;
     settled(&redis).await;
     let (poster, reader) = (fleet.agent("poster").await, fleet.agent("reader").await);
     let channel = poster.channel("broadcast").await;
     let wait = |replica: usize, ask: Ask| tokio::spawn(ask.on(replica).into_future());
-    let readers: Vec<_> = (0..1000).map(|_| wait(0, reader.list(&channel, "wait=25"))).collect();
-    asleep(&fleet, 0, 1000).await;
-    let posted = {
+    // A short message comes with the wake-up, a long one is read once for all.
+    for (content, reads) in [("news".to_owned(), 0), ("x".repeat(5000), 1)] {
+        let readers: Vec<_> = (0..1000).map(|_| wait(0, reader.list(&channel, "wait=25"))).collect();
+        asleep(&fleet, 0, 1000).await;
         poster.on(1).get("/v1/keys/me").await.ok(200);
         let count = Count::start(&redis);
-        let posted = poster.on(1).post_message(&channel, "news").await;
+        let posted = poster.on(1).post_message(&channel, &content).await;
         for reader in readers {
             assert_eq!(reader.await.unwrap().ok(200)["data"][0]["id"], json!(posted));
         }
         // The post, the read; and once in a second each replica looks at a key again.
-        assert!((2..=4).contains(&count.scripts()), "{:?}", count.since());
-        posted
-    };
-    poster.delete(&format!("/v1/messages/{posted}")).await.has_status(200);
+        assert!((1 + reads..=3 + reads).contains(&count.scripts()), "{:?}", count.since());
+        poster.delete(&format!("/v1/messages/{posted}")).await.has_status(200);
+    }
 
     // A message for one: not all who wait for one try. The post, a try at each replica, and the one that the winner brings on.
     let tasks = poster.channel("claimable").await;

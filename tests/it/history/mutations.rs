@@ -209,7 +209,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "post wakes nobody",
-        edits: &[edit("messages/post", "redis.pcall('SPUBLISH', wake, 'one')\n", "")],
+        edits: &[edit("messages/post", "redis.pcall('SPUBLISH', wake, 'more') ~= 0", "false")],
         noticed_by: WokenInTime,
     },
     Mutation {
@@ -282,7 +282,7 @@ const MUTATIONS: &[Mutation] = &[
         what: "nobody is woken",
         edits: &[
             edit("lib/wake", "redis.pcall('SPUBLISH', wake, whom)", ""),
-            edit("messages/post", "redis.pcall('SPUBLISH', wake, 'one')\n", ""),
+            edit("messages/post", "redis.pcall('SPUBLISH', wake, 'more') ~= 0", "false"),
         ],
         noticed_by: WokenInTime,
     },

@@ -14,7 +14,7 @@ pub fn answers(b: &Bench) {
     set("paused", "1");
     assert_eq!(b.ask(POST).run().no("channel_paused").detail("retry_after_ms#"), "30000");
     set("paused", "0");
-    let posted = b.ask(POST).once("r").run().ok("posted").woke(&["one"]);
+    let posted = b.ask(POST).once("r").run().ok("posted").woke(&["more"]);
     let replayed = b.ask(POST).once("r").run().ok("replayed").wrote_nothing();
     assert_eq!((replayed.int(0), replayed.int(1)), (posted.int(0), TTL * SECOND));
     b.ask(POST).once("r").with("body", "another").run().no("idempotency_key_reused");
@@ -44,7 +44,7 @@ pub fn answers(b: &Bench) {
 fn a_post_writes_the_message_the_index_and_one_deadline() {
     on_both(|b| {
         b.channel(&[]);
-        let posted = b.ask(POST).with("metadata", "{\"a\":1.0}").run().ok("posted").woke(&["one"]);
+        let posted = b.ask(POST).with("metadata", "{\"a\":1.0}").run().ok("posted").woke(&["more"]);
         let (n, ms) = (START, START / 1000);
         assert_eq!((posted.int(0), posted.int(1)), (n, TTL * SECOND));
         let log = "h=bck_ooooooooooooooooaaaaaaaaaa\u{1f}act_ooooooooooooooooaaaaaaaaaa\u{1f}worker\u{1f}";

@@ -55,7 +55,7 @@ pub fn answers_join(b: &Bench) {
     join(b, "p1", "a").run().ok("unknown").wrote_nothing();
     room(b);
     join(b, "p1", "a").with("token", "t2").run().ok("unknown").wrote_nothing();
-    let first = join(b, "p1", "a").with("key_fp", "abcdef01").run().ok("joined").woke(&["all"]);
+    let first = join(b, "p1", "a").with("key_fp", "abcdef01").run().ok("joined").woke(&["more"]);
     assert_eq!((first.int(0), names(&first, 1), first.int(2), first.text(3)), (1, vec!["a".into()], 0, "192.0.2.1".into()));
     let again = join(b, "p1", "a").run().ok("joined").wrote_nothing();
     assert_eq!((again.int(0), names(&again, 1)), (1, vec!["a".to_owned()]), "asked again, it is the same join");
@@ -81,7 +81,7 @@ pub fn answers_send(b: &Bench) {
     join(b, "p1", "a").run().ok("joined");
     send(b, "p1").with("fault", "empty_text").run().ok("bad_text").wrote_nothing();
     send(b, "p2").with("fault", "empty_text").run().ok("participant_not_in_channel");
-    let sent = send(b, "p1").run().ok("sent").woke(&["all"]);
+    let sent = send(b, "p1").run().ok("sent").woke(&["more"]);
     assert_eq!((sent.int(0), sent.after.contains(CONTENT)), (1, true));
     assert_eq!(send(b, "p1").with("once_ms", 600_000).run().ok("sent").int(0), 2);
     assert_eq!(send(b, "p1").with("once_ms", 600_000).run().ok("sent").wrote_nothing().int(0), 2, "the first index again");
@@ -128,7 +128,7 @@ pub fn answers_leave(b: &Bench) {
     join(b, "p1", "a").run().ok("joined");
     join(b, "p2", "b").run().ok("joined");
     leave(b, "p1").with("token", "t2").run().ok("unknown").wrote_nothing();
-    leave(b, "p1").run().ok("left").woke(&["all"]);
+    leave(b, "p1").run().ok("left").woke(&["more"]);
     leave(b, "p1").run().ok("participant_not_in_channel").wrote_nothing();
     b.pass(3 * SECOND);
     poll(b, 3).with("participant", "p2").run().ok("nothing");
