@@ -35,6 +35,32 @@ async fn one_message_wakes_every_list_waiter_and_one_claim_waiter() {
 }
 
 #[tokio::test]
+async fn a_message_that_comes_along_is_for_readers_and_the_word_before_it_for_one_claimer() {
+    let redis = Redis::start().await;
+    let hub = hub(&redis).await;
+    let claimers = Claimers::line_up(&hub, 3).await;
+    let reader = hub.topic(TOPIC).await.unwrap();
+    redis.publish(TOPIC, "more").await;
+    claimers.are_woken(1).await;
+    assert!(timeout(NOT_NOW, reader.changed(0)).await.is_err(), "what there is to read has not come yet");
+    redis.publish(TOPIC, "[1]").await;
+    let seen = timeout(SOON, reader.changed(0)).await.unwrap();
+    claimers.are_woken(1).await;
+    assert_eq!(reader.carried(seen).as_deref(), Some(&b"[1]"[..]));
+    assert_eq!((reader.carried(seen - 1), reader.carried(seen + 1)), (None, None));
+    // Whatever came since, it is not the latest news any more.
+    redis.publish(TOPIC, "one").await;
+    let later = timeout(SOON, reader.changed(seen)).await.unwrap();
+    assert_eq!((reader.carried(seen), reader.carried(later)), (None, None));
+    // Nothing is kept for a topic that nobody waits at.
+    redis.publish(TOPIC, "[2]").await;
+    let last = timeout(SOON, reader.changed(later)).await.unwrap();
+    drop((reader, claimers));
+    assert_eq!(hub.topic(TOPIC).await.unwrap().carried(last), None);
+    hub.close().await;
+}
+
+#[tokio::test]
 async fn who_cares_only_for_what_concerns_everybody_sleeps_through_the_rest() {
     let redis = Redis::start().await;
     let hub = hub(&redis).await;

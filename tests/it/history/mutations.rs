@@ -213,6 +213,11 @@ const MUTATIONS: &[Mutation] = &[
         noticed_by: WokenInTime,
     },
     Mutation {
+        what: "a message that comes with its wake-up says that nothing is before it",
+        edits: &[edit("lib/carry", "{ id, before,", "{ id, '0',")],
+        noticed_by: ReadersSeeAll,
+    },
+    Mutation {
         what: "post appends the message twice",
         edits: &[edit(
             "messages/post",

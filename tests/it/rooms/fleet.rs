@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{Room, entries, insist};
 use crate::support::fleet::Fleet;
 use crate::support::redis::RedisServer;
+use crate::support::wait::eventually;
 
 /// Polls until all `expected` messages were seen; all entries in the order they came.
 async fn read_all(room: Room, participant: String, expected: usize) -> Vec<(u64, String)> {
@@ -137,6 +138,39 @@ async fn a_poll_on_one_replica_is_woken_by_what_happens_on_the_other() {
     fleet.finish().await;
 }
 
+/// A short entry comes with the wake-up, a long one is looked up, and so is one that ends the room: nobody can tell.
+#[tokio::test]
+async fn who_was_woken_is_shown_what_a_poll_shows() {
+    let fleet = Fleet::builder().env("CH_MAX_MESSAGES", "8").start().await;
+    let room = Room::make(&fleet.client()).await;
+    let (ada, bob) = (room.joined("ada").await, room.joined("bob").await);
+    let shown = |page: Value| {
+        let roster: Vec<Value> = page["roster"].as_array().unwrap().iter().map(|p| json!([p["name"], p["key_fp"]])).collect();
+        let mut messages = page["messages"].clone();
+        for last_word in messages.as_array_mut().unwrap().iter_mut().filter(|m| m["type"] == "system") {
+            last_word["timestamp"].take(); // made when it is read
+        }
+        (messages, page["cursor"].clone(), roster, page.get("reset").cloned())
+    };
+    let all = [
+        room.send(&ada, "a\u{0}b\u{7f}/\\\"\u{2028}ü🦊"),
+        room.join("carol"),
+        room.send(&ada, &"x".repeat(10_000)),
+        room.send(&bob, "his own"),
+        room.leave(&ada),
+        room.send(&bob, "the last"),
+    ];
+    for (n, ask) in all.into_iter().enumerate() {
+        let cursor = n as u64 + 2;
+        let parked = tokio::spawn(room.poll(&bob, cursor).on(1).into_future());
+        eventually("it waits", Duration::from_secs(10), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
+        ask.on(0).await.has_status(200);
+        let woken = parked.await.unwrap().ok(200);
+        assert_eq!(shown(woken.clone()), shown(room.poll(&bob, cursor).on(n % 2).await.ok(200)), "{woken}");
+    }
+    fleet.finish().await;
+}
+
 #[tokio::test]
 async fn of_many_who_want_one_name_or_the_last_place_one_gets_it() {
     let fleet = Fleet::builder().env("CH_MAX_PARTICIPANTS", "4").start().await;
@@ -161,7 +195,11 @@ async fn a_reader_that_is_ahead_of_a_store_that_lost_its_tail_is_given_what_is_l
     room.poll(&ada, 50).await.has_status(204); // nothing was lost: it waits
     let key = |suffix: &str| format!("{}{{room:{}}}:{suffix}", fleet.prefix(), room.id);
     // As a promoted replica has it that did not get the last two.
-    fleet.redis().run::<()>(&["HSET", &key("room"), "length", "4", "history", "0123456789abcdef"]);
+    fleet.redis().run::<()>(&["HSET", &key("room"), "length", "4"]);
+    let record: String = fleet.redis().run(&["HGET", &key("people"), &ada]);
+    let mut parts: Vec<&str> = record.split('\u{1f}').collect();
+    parts[4] = "0a1b2c3d";
+    fleet.redis().run::<()>(&["HSET", &key("people"), &ada, &parts.join("\u{1f}")]);
     fleet.redis().run::<()>(&["XDEL", &key("log"), "5-0", "6-0"]);
     let page = room.poll(&ada, 6).await.ok(200);
     assert_eq!((&page["reset"], &page["cursor"], entries(&page).len()), (&Value::Bool(true), &json!(4), 4));

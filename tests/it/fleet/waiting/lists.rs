@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{answer, contents, held, waiters};
+use crate::support::client::Agent;
 use crate::support::fleet::Fleet;
 
 #[tokio::test]
@@ -25,6 +26,82 @@ async fn a_post_at_one_replica_wakes_every_reader_at_each() {
         poster.delete(&format!("/v1/messages/{posted}")).await.has_status(200);
     }
     fleet.finish().await;
+}
+
+/// A short message comes with the wake-up, a long one is read: nobody can tell.
+#[tokio::test]
+async fn who_was_woken_is_shown_what_a_list_shows() {
+    let fleet = Fleet::start(2).await;
+    let (poster, reader) = (fleet.agent("poster").await, fleet.agent("reader").await);
+    let channel = poster.channel("claimable").await;
+    let odd = "\u{0} \u{7f} / \\ \" \u{2028} ü 🦀 </script> %d";
+    let bodies = [
+        json!({ "content": "plain" }),
+        json!({ "content": odd, "metadata": { odd: [1.0, 12345678901234567890_u64, null, { "a": odd }] } }),
+        json!({ "content": "by an actor", "actor": poster.label, "mentions": [reader.label, poster.label] }),
+        json!({ "content": "by a label", "actor_label": odd.trim_start_matches('\u{0}') }),
+        json!({ "content": "x".repeat(4000), "metadata": { "a": "b" } }),
+        json!({ "content": "x".repeat(9000) }),
+    ];
+    let mut cursor = String::from("0");
+    for (n, body) in bodies.into_iter().enumerate() {
+        let waiting = held(reader.on(1).list(&channel, &format!("wait=25&limit=7&cursor={cursor}")));
+        waiters(&fleet, &[0, 1]).await;
+        poster.on(0).post_to(&channel, body.clone()).await.ok(201);
+        let page = answer(waiting).await.ok(200);
+        let listed = reader.on(n % 2).list(&channel, &format!("limit=7&cursor={cursor}")).await.ok(200);
+        assert_eq!(page, listed, "{body}");
+        assert_eq!(page["data"][0]["content"], body["content"]);
+        cursor = page["next_cursor"].as_str().unwrap().to_owned();
+    }
+    // With a filter it is read as well.
+    let waiting = held(reader.on(1).list(&channel, &format!("wait=25&status=unclaimed&cursor={cursor}")));
+    waiters(&fleet, &[0, 1]).await;
+    poster.on(0).post_message(&channel, "one more").await;
+    assert_eq!(contents(&answer(waiting).await.ok(200)), ["one more"]);
+    fleet.finish().await;
+}
+
+/// Who is woken by the last of several messages is not given that one alone.
+#[tokio::test]
+async fn a_reader_misses_nothing_when_messages_come_faster_than_it_is_woken() {
+    let fleet = Fleet::start(2).await;
+    let (poster, reader) = (fleet.agent("poster").await, fleet.agent("reader").await);
+    let channel = poster.channel("broadcast").await;
+    let (mut cursor, mut seen) = (String::from("0"), Vec::new());
+    let posting = {
+        let (poster, channel) = (poster.clone(), channel.clone());
+        tokio::spawn(async move {
+            for n in 0..150 {
+                let four = (0..4).map(|m| poster.on(m % 2).post_to(&channel, json!({ "content": format!("{n}.{m}") })).into_future());
+                for posted in futures::future::join_all(four).await {
+                    posted.ok(201);
+                }
+            }
+        })
+    };
+    while seen.len() < 600 {
+        let page = reader.on(1).list(&channel, &format!("wait=25&cursor={cursor}")).await.ok(200);
+        seen.extend(contents(&page).into_iter().map(str::to_owned));
+        cursor = page["next_cursor"].as_str().unwrap().to_owned();
+    }
+    posting.await.unwrap();
+    let listed = history_of(&reader, &channel).await;
+    assert_eq!(seen, listed);
+    fleet.finish().await;
+}
+
+/// Everything in the channel, page by page.
+async fn history_of(reader: &Agent, channel: &str) -> Vec<String> {
+    let (mut cursor, mut all) = (String::from("0"), Vec::new());
+    loop {
+        let page = reader.list(channel, &format!("limit=100&cursor={cursor}")).await.ok(200);
+        if page["data"].as_array().unwrap().is_empty() {
+            return all;
+        }
+        all.extend(contents(&page).into_iter().map(str::to_owned));
+        cursor = page["next_cursor"].as_str().unwrap().to_owned();
+    }
 }
 
 #[tokio::test]
