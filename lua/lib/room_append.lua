@@ -1,6 +1,5 @@
 -- Appends to the room's log and wakes everybody; answers the index. The room ends when it has max_messages; what is in it is read for a few
--- seconds more. The log's entry is the index + 1, since a stream has no 0. Where somebody listens, a short entry comes along, with who is in
--- the room: who has read up to it needs no look.
+-- seconds more. The log's entry is the index + 1, since a stream has no 0. Where somebody listens, a short entry comes along (lib/room_carry).
 --- @include lib/number
 local function append(kind, from, text)
   length = redis.call('HINCRBY', room, 'length', 1)
@@ -14,8 +13,7 @@ local function append(kind, from, text)
   if length >= max_messages or #text > 8192 then
     redis.pcall('SPUBLISH', wake, 'all')
   elseif redis.pcall('SPUBLISH', wake, 'more') ~= 0 then
-    local entry = { int(length - 1), kind, at, from, text, int(now), redis.call('HGETALL', people) }
-    redis.pcall('SPUBLISH', wake, cjson.encode(entry))
+    --- @include lib/room_carry
   end
   return length - 1
 end

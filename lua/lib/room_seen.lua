@@ -9,7 +9,7 @@ end
 -- Notes that the participant is there: now, and until `parked` (µs, 0: no longer), and has the log up to `has`. Written when it moved by a step.
 local function notice(parked, has)
   if now - noticed >= step or parked ~= parked_until or has > given then
-    redis.call('HSET', people, participant, table.concat({ place, int(now), int(parked), int(math.max(given, has)), history, about }, '\31'))
+    redis.call('HSET', people, participant, table.concat({ place, int(now), int(parked), int(math.max(given, has)), about }, '\31'))
   end
   if now - seen >= step then keep(now) end
 end

@@ -33,7 +33,7 @@ if not woke then
   end
   local taken = false
   for _, person in ipairs(redis.call('HVALS', people)) do -- at most max_people
-    local place, its_name = string.match(person, '^(%d+)\31%d+\31%d+\31%d+\31%x*\31[^\31]*\31(.*)$')
+    local place, its_name = string.match(person, '^(%d+)\31%d+\31%d+\31%d+\31[^\31]*\31(.*)$')
     number = math.max(number, place + 1)
     taken = taken or its_name == name
   end
@@ -43,11 +43,11 @@ end
 if woke then
   redis.call('UNLINK', log)
   redis.call('UNLINK', people)
-  redis.call('HSET', room, 'length', 0)
+  redis.call('HSET', room, 'length', 0, 'history', history_id())
   redis.call('HINCRBY', room, 'resumes', 1)
 end
 local has = int(woke and 1 or length + 1)
-redis.call('HSET', people, participant, table.concat({ number, int(now), 0, has, string.sub(history_id(), 1, 8), key_fp, name }, '\31'))
+redis.call('HSET', people, participant, table.concat({ number, int(now), 0, has, key_fp, name }, '\31'))
 append('join', name, '')
 if length < max_messages then keep(now) end
 return ok('joined', length, redis.call('HGETALL', people), woke and 1 or 0, maker)

@@ -26,17 +26,12 @@ if state == 'over' and (now - over_at >= 5000000 or since > length or reason == 
 --- @include lib/room_seen
 --- @include lib/page
 local function shown(entries, cursor, last, reset) return ok('page', entries, cursor, redis.call('HGETALL', people), last, reset) end
--- A reader who claims to have more than it was given: either an entry came to it with a wake-up (lib/room_append), or it skips what it does not
--- want, or what it was given was lost in a failover, and others may have used those indexes again meanwhile. Only another history than the one
--- in which it was last here can have lost something.
---- @include lib/replication
+-- A reader who claims to have more than it was given: either it skips what it does not want, or what it was given was lost in a failover, and others may
+-- have used those indexes again meanwhile. Only another history than the room began in can have lost something.
 local reset = 0
 if since > math.min(given, length) then
-  local before = history
-  history = string.sub(history_id(), 1, 8)
-  if history ~= before then since, reset = 0, 1 end
-elseif park_ms > 0 then
-  history = string.sub(history_id(), 1, 8) -- in which it sleeps
+  --- @include lib/replication
+  if redis.call('HGET', room, 'history') ~= history_id() then since, reset = 0, 1 end
 end
 local entries, more = {}, false
 if since < length then entries, more = read_page('XRANGE', int(since + 1) .. '-0', '+', 1000) end

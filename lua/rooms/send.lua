@@ -31,7 +31,7 @@ if once_ms > 0 then
 end
 --- @include lib/room_seen
 --- @include lib/room_append
-notice(0, 0)
+notice(parked_until, 0)
 local name = string.match(about, '\31(.*)$')
 local index = append('message', name, text)
 redis.call('HINCRBY', room, 'sent', 1)

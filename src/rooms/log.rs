@@ -89,12 +89,11 @@ pub fn carried(payload: &[u8], since: u64, participant: &str) -> Option<(Message
 }
 
 fn participant(record: &str, now: Micros) -> Option<Participant> {
-    let mut parts = record.splitn(7, '\u{1f}');
+    let mut parts = record.splitn(6, '\u{1f}');
     let place = parts.next()?.parse().ok()?;
     let noticed: u64 = parts.next()?.parse().ok()?;
     let parked_until: u64 = parts.next()?.parse().ok()?;
     let _given: u64 = parts.next()?.parse().ok()?;
-    let _history = parts.next()?;
     let key_fp = parts.next().filter(|fp| !fp.is_empty()).map(str::to_owned);
     // Who waits is there.
     let last_seen = noticed.max(parked_until.min(now.0));
@@ -109,12 +108,9 @@ mod tests {
     #[test]
     fn who_waits_is_there_and_who_went_silent_was_there_when_last_noticed() {
         let seen = |record: &str| participant(record, Micros(100_000_000)).map(|p| (p.name, p.key_fp, p.last_seen_s));
-        assert_eq!(seen("0\u{1f}40000000\u{1f}0\u{1f}7\u{1f}0af\u{1f}\u{1f}a b"), Some(("a b".into(), None, 60)));
-        assert_eq!(
-            seen("1\u{1f}40000000\u{1f}130000000\u{1f}7\u{1f}\u{1f}ab12ab12\u{1f}x"),
-            Some(("x".into(), Some("ab12ab12".into()), 0))
-        );
-        assert_eq!(seen("1\u{1f}40000000\u{1f}70000000\u{1f}7\u{1f}\u{1f}\u{1f}x"), Some(("x".into(), None, 30)));
+        assert_eq!(seen("0\u{1f}40000000\u{1f}0\u{1f}7\u{1f}\u{1f}a b"), Some(("a b".into(), None, 60)));
+        assert_eq!(seen("1\u{1f}40000000\u{1f}130000000\u{1f}7\u{1f}ab12ab12\u{1f}x"), Some(("x".into(), Some("ab12ab12".into()), 0)));
+        assert_eq!(seen("1\u{1f}40000000\u{1f}70000000\u{1f}7\u{1f}\u{1f}x"), Some(("x".into(), None, 30)));
         assert_eq!(seen("nonsense"), None);
     }
 }

@@ -189,6 +189,7 @@ pieces! {
     "lib/result",
     "lib/room",
     "lib/room_append",
+    "lib/room_carry",
     "lib/room_awake",
     "lib/room_life",
     "lib/room_seen",

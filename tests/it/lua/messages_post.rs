@@ -1,7 +1,7 @@
 //! lua/messages/post.lua
 
 use super::webhooks::{HOOK, refuses_when_full};
-use crate::support::script::{Bench, CONTENT, RETENTION, SECOND, START, STRANGER, TTL, on_both};
+use crate::support::script::{Bench, CONTENT, OWNER, RETENTION, SECOND, START, STRANGER, TTL, on_both};
 
 const POST: &str = "messages/post";
 
@@ -61,6 +61,27 @@ fn a_post_writes_the_message_the_index_and_one_deadline() {
         b.set("mode", "broadcast");
         b.post();
         assert_eq!(b.zset("open"), [n], "nothing of a broadcast channel is claimable");
+    });
+}
+
+#[test]
+fn a_short_message_comes_with_the_wake_up_where_somebody_listens() {
+    on_both(|b| {
+        b.channel(&[]);
+        let listener = b.listener(&b.key("wake"));
+        let posted = b.ask(POST).with("metadata", "{\"a\":1.0}").run().ok("posted");
+        let carried: Vec<String> = serde_json::from_str(&posted.wakes[1]).expect("texts");
+        let (first, head) = (posted.int(0).to_string(), carried[4].clone());
+        assert_eq!((posted.wakes[0].as_str(), posted.wakes.len()), ("more", 2));
+        assert_eq!(carried[..4], [first.clone(), "0".into(), b.run(&["HGET", &b.key("meta"), "rev"]), posted.int(1).to_string()]);
+        assert_eq!((head.starts_with(OWNER), &carried[5..]), (true, &[CONTENT.to_owned(), "{\"a\":1.0}".into(), String::new()][..]));
+        let second = b.ask(POST).run().ok("posted");
+        assert!(second.wakes[1].contains(&format!("\"{first}\"")), "the number before it");
+        // The one before it is what is there, not what was.
+        b.ask("messages/retract").with("n", second.int(0)).run().ok("retracted");
+        assert!(b.ask(POST).run().ok("posted").wakes[1].contains(&format!("\"{first}\"")));
+        b.ask(POST).with("content", "x".repeat(4097)).run().ok("posted").woke(&["one"]);
+        drop(listener);
     });
 }
 

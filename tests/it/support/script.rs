@@ -148,6 +148,13 @@ impl Bench {
         dump(&self.redis, &format!("{}*", self.prefix))
     }
 
+    /// Somebody who listens at this topic while it lives.
+    pub fn listener(&self, topic: &str) -> Connection {
+        let mut listener = self.redis.conn();
+        cmd("SSUBSCRIBE").arg(topic).query::<Value>(&mut listener).expect("it is confirmed");
+        listener
+    }
+
     /// Any command, for states that no script makes.
     pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
         cmd(words[0]).arg(&words[1..]).query(&mut self.conn.borrow_mut()).unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")))
