@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -30,7 +31,13 @@ const MOST_KEYS: usize = 1024;
 
 /// What this replica knows of changes of keys.
 #[derive(Default)]
-pub struct KeyNews(Mutex<Known>);
+pub struct KeyNews {
+    known: Mutex<Known>,
+    /// One look at a time.
+    looking: tokio::sync::Mutex<()>,
+    /// How many looks have ended, also in vain.
+    looks: AtomicU64,
+}
 
 #[derive(Default)]
 struct Known {
@@ -48,27 +55,27 @@ struct Known {
 impl KeyNews {
     /// Whether a key that was found good by a question asked at that time cannot have changed for longer than [`LIFE`].
     pub fn vouches(&self, key: &str, asked_at: Instant) -> bool {
-        let known = self.0.lock();
-        known.looked_at.is_some_and(|at| at.elapsed() < FRESH)
+        let known = self.known.lock();
+        known.is_fresh()
             && known.since.is_some_and(|since| asked_at >= since)
             && (known.changed.is_empty() || known.changed.get(key).is_none_or(|since| asked_at >= *since))
     }
 
     /// This key was changed, by now.
     pub fn told(&self, key: &str) {
-        self.0.lock().changed(key, Instant::now());
+        self.known.lock().changed(key, Instant::now());
     }
 
     /// Nobody waits, so nothing is read; the next look is a first one again.
     fn rest(&self) {
-        let mut known = self.0.lock();
+        let mut known = self.known.lock();
         known.looked_at = None;
         known.after.clear();
     }
 
     /// What to ask: history, and the newest announcement read of it.
     fn position(&self) -> (String, String) {
-        let known = self.0.lock();
+        let known = self.known.lock();
         (known.history.clone(), known.after.clone())
     }
 
@@ -76,12 +83,16 @@ impl KeyNews {
     fn take(&self, reply: &Reply, looked_at: Instant) -> Result<()> {
         let (history, newest) = (reply.text(0)?, reply.text(1)?);
         let keys = (2..reply.len()).map(|i| reply.text(i)).collect::<Result<Vec<_>>>()?;
-        self.0.lock().read(history, newest, (reply.status() == "announced").then_some(keys), looked_at, Instant::now());
+        self.known.lock().read(history, newest, (reply.status() == "announced").then_some(keys), looked_at, Instant::now());
         Ok(())
     }
 }
 
 impl Known {
+    fn is_fresh(&self) -> bool {
+        self.looked_at.is_some_and(|at| at.elapsed() < FRESH)
+    }
+
     /// `keys`: those announced since the last look; None: that cannot be known.
     fn read(&mut self, history: String, newest: String, keys: Option<Vec<String>>, looked_at: Instant, now: Instant) {
         match keys {
@@ -118,8 +129,10 @@ pub fn start(app: &App) {
             let Some(app) = weak.upgrade() else { return };
             if app.waiting.all() == 0 {
                 app.key_news.rest();
-            } else if let Err(failure) = look(&app).await {
-                tracing::debug!(?failure, "who is woken now asks about its key: announcements of changed keys could not be read");
+            } else {
+                let turn = app.key_news.looking.lock().await;
+                look(&app).await;
+                drop(turn);
             }
             drop(app);
             tokio::time::sleep(READ_EVERY).await;
@@ -127,7 +140,31 @@ pub fn start(app: &App) {
     });
 }
 
-async fn look(app: &App) -> Result<()> {
+/// [`KeyNews::vouches`], after a look where the last one is too old, as on a replica that was held up: one for all who are woken together.
+pub async fn vouches(app: &App, key: &str, asked_at: Instant) -> bool {
+    let news = &app.key_news;
+    if news.vouches(key, asked_at) {
+        return true;
+    }
+    if news.known.lock().is_fresh() {
+        return false;
+    }
+    let looks = news.looks.load(SeqCst);
+    let _turn = news.looking.lock().await;
+    if news.looks.load(SeqCst) == looks {
+        look(app).await;
+    }
+    news.vouches(key, asked_at)
+}
+
+async fn look(app: &App) {
+    if let Err(failure) = Box::pin(read(app)).await {
+        tracing::debug!(?failure, "announcements of changed keys could not be read: who is woken now asks about its key");
+    }
+    app.key_news.looks.fetch_add(1, SeqCst);
+}
+
+async fn read(app: &App) -> Result<()> {
     let ((history, after), slot) = (app.key_news.position(), app.keys.fleet());
     let looked_at = Instant::now();
     let reply = scripts::KEY_ANNOUNCED
@@ -166,7 +203,7 @@ mod tests {
         /// A look that began and ended then.
         fn looked(&self, ago: u64, newest: &str, keys: Option<&[&str]>) {
             let keys = keys.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect());
-            self.news.0.lock().read("h".into(), newest.into(), keys, self.ago(ago), self.ago(ago));
+            self.news.known.lock().read("h".into(), newest.into(), keys, self.ago(ago), self.ago(ago));
         }
 
         fn vouches(&self, key: &str, checked: u64) -> bool {
@@ -236,6 +273,6 @@ mod tests {
         assert!(story.vouches("k", 20_000) && !story.vouches("k7", 20_000));
         story.news.told("one more");
         assert!(!story.vouches("k", 20_000) && !story.vouches("k7", 20_000));
-        assert!(story.news.0.lock().changed.is_empty());
+        assert!(story.news.known.lock().changed.is_empty());
     }
 }

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::{Context, once};
 use crate::actors::Actor;
 use crate::api_keys::admit::{self, Admitted};
-use crate::api_keys::cache;
+use crate::api_keys::{cache, news};
 use crate::app::App;
 use crate::error::{ApiError, Code, Result};
 use crate::ids::{ActorId, KeyId, Micros, PresentedKey};
@@ -104,7 +104,7 @@ impl Caller {
         if app.key_cache.epoch() == self.checked_at && self.admitted.asked_at.elapsed() < cache::LIFE {
             return Ok(());
         }
-        if app.key_news.vouches(self.key.as_str(), self.admitted.asked_at) {
+        if news::vouches(app, self.key.as_str(), self.admitted.asked_at).await {
             return Ok(());
         }
         let now = Box::pin(admit::look(app, &self.presented)).await?;
