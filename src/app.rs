@@ -152,6 +152,7 @@ fn listen_for_changes(app: &App) {
                 FixedEvent::Message(key) => app.forget_key(&key),
                 FixedEvent::Lost => {
                     app.key_cache.forget_all();
+                    app.key_news.missed();
                     app.forget_names();
                 }
             }

@@ -66,6 +66,11 @@ impl KeyNews {
         self.known.lock().changed(key, Instant::now());
     }
 
+    /// Messages that tell of changes may have been missed: who was checked before now asks again, at once and not within the second.
+    pub fn missed(&self) {
+        self.known.lock().all_changed(Instant::now());
+    }
+
     /// Nobody waits, so nothing is read; the next look is a first one again.
     fn rest(&self) {
         let mut known = self.known.lock();
