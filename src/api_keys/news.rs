@@ -104,7 +104,8 @@ impl Known {
             None => self.all_changed(now + SETTLED),
             Some(keys) => {
                 if self.after.is_empty() {
-                    self.all_changed(looked_at.checked_sub(SETTLED).unwrap_or(looked_at));
+                    // Counted back from the end: Redis may have been asked late, by a replica that was held up.
+                    self.all_changed(now.checked_sub(SETTLED).unwrap_or(now));
                 }
                 keys.iter().for_each(|key| self.changed(key, now + SETTLED));
             }
@@ -265,6 +266,14 @@ mod tests {
         assert_eq!(story.news.position(), ("h".to_owned(), String::new()), "recent ones are asked for, of the same history");
         story.looked(0, "9-0", Some(&[]));
         assert!(!story.vouches("k", 20_000) && story.vouches("k", 4_000));
+    }
+
+    #[test]
+    fn a_first_look_that_took_long_reaches_back_from_its_end() {
+        let story = Story::begin();
+        story.news.known.lock().read("h".into(), "0-0".into(), Some(vec![]), story.ago(20_000), story.now);
+        story.looked(0, "0-0", Some(&[]));
+        assert!(!story.vouches("k", 6_000) && story.vouches("k", 4_000), "Redis may have been asked just now");
     }
 
     #[test]
