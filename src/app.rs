@@ -6,6 +6,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::actors::ActorCache;
 use crate::api_keys::cache::KeyCache;
+use crate::api_keys::news::{self, KeyNews};
 use crate::channels::NameCache;
 use crate::documents;
 use crate::ids::KeyId;
@@ -39,6 +40,8 @@ pub struct AppState {
     /// What goes on when its request is gone: claims that are given back, events on their way into an audit, outboxes handed over.
     pub background: TaskTracker,
     pub key_cache: KeyCache,
+    /// Which keys other replicas are changing.
+    pub key_news: KeyNews,
     pub actor_cache: ActorCache,
     pub name_cache: NameCache,
     /// What channels ask of metadata.
@@ -93,6 +96,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         shutdown,
         background: TaskTracker::new(),
         key_cache: KeyCache::new(),
+        key_news: KeyNews::default(),
         actor_cache: ActorCache::new(),
         name_cache: NameCache::new(),
         schemas: SchemaCache::new(),
@@ -107,6 +111,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         rooms: rooms::Local::default(),
     });
     listen_for_changes(&app);
+    news::start(&app);
     usage::start(&app);
     capacity::start(&app);
     sandbox::start(&app);
@@ -147,6 +152,7 @@ fn listen_for_changes(app: &App) {
                 FixedEvent::Message(key) => app.forget_key(&key),
                 FixedEvent::Lost => {
                     app.key_cache.forget_all();
+                    app.key_news.missed();
                     app.forget_names();
                 }
             }
@@ -158,6 +164,7 @@ impl AppState {
     /// A revoked key takes its actors with it.
     fn forget_key(&self, key: &str) {
         self.key_cache.forget(key);
+        self.key_news.told(key);
         self.actor_cache.forget_what_may_change();
     }
 

@@ -14,18 +14,22 @@ webhooks do not. Answers their global aliases, so that they can be freed.
 @key hooks    hash
 @key audit    stream
 @arg key      text
+@arg announced int  this server's time before the revocation was announced
 @arg event_id text
 @arg event    text  what stands in the key's audit
 @arg keep     int
 @arg keep_ms  int
 @ok  revoked  label, then in turn an actor's id and its aliases, each of them ended by \31
+@ok  late     nothing was done: to be announced again
 @no  unauthorized
 ]]
 --- @include lib/answer
 --- @include lib/audit
+--- @include lib/in_time
 
 local label, active = unpack(redis.call('HMGET', record, 'label', 'active'))
 if active ~= '1' then return refuse('unauthorized') end
+if not in_time() then return ok('late') end
 redis.call('HSET', record, 'active', '0')
 if redis.call('HGET', labels, label) == key then redis.call('HDEL', labels, label) end
 -- As many as a key may have; messages carry the names of their actors themselves.

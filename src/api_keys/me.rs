@@ -1,17 +1,19 @@
 //! `/v1/keys/me`: what the calling key is; ending it.
 
 use axum::extract::State;
+use futures::FutureExt;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::change::change;
 use crate::actors::aliases;
-use crate::app::{App, tell_of_changed_key};
+use crate::app::App;
 use crate::audit::{self, Event, Kind};
 use crate::discovery::schema;
 use crate::error::Result;
 use crate::http::{Answer, Caller, Context};
-use crate::ids::KeyId;
+use crate::ids::{KeyId, Micros};
 use crate::operation::{Auth, Operation};
 use crate::store::scripts;
 
@@ -45,7 +47,7 @@ pub static DELETE_KEYS_ME: Operation = Operation {
     request: None,
     success: (200, Some(schema::of::<RevokedKey>)),
     also: None,
-    scripts: &[&scripts::KEY_REVOKE],
+    scripts: &[&scripts::KEY_ANNOUNCE, &scripts::KEY_REVOKE],
     refusals: &[],
 };
 
@@ -100,16 +102,19 @@ pub async fn revoke(State(app): State<App>, caller: Caller, context: Context) ->
 pub async fn end(app: &App, key: &KeyId, event: Event) -> Result<RevokedKey> {
     let slot = app.keys.key(key);
     let id = key.as_str();
-    let call = scripts::KEY_REVOKE
-        .on(&slot)
-        .key("record", id)
-        .key("channels", id)
-        .key("owned", id)
-        .key("actors", id)
-        .key("audit", id)
-        .arg("key", id);
-    let done = event.of_key(call, app).run(&app.redis).await;
-    tell_of_changed_key(app, key).await; // also when the answer was lost: it may have happened
+    let revoke = |announced: Micros| {
+        let call = scripts::KEY_REVOKE
+            .on(&slot)
+            .key("record", id)
+            .key("channels", id)
+            .key("owned", id)
+            .key("actors", id)
+            .key("audit", id)
+            .arg("key", id)
+            .int("announced", announced.0);
+        event.of_key(call, app).run(&app.redis).boxed()
+    };
+    let done = change(app, key, revoke).await;
     // Its actors are gone with it; nobody else may be kept from their aliases.
     aliases::free_all_later(app, &done?, 1)?;
     audit::tell(app, None, event).await;

@@ -2,9 +2,11 @@
 
 pub mod admit;
 pub mod cache;
+pub mod change;
 pub mod issue;
 pub mod me;
 pub mod minting;
+pub mod news;
 pub mod scopes;
 
 /// Longest label, in characters.

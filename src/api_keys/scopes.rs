@@ -1,13 +1,16 @@
 //! `PUT /v1/keys/me/scopes`: narrowing what the calling key may do.
 
 use axum::extract::State;
+use futures::FutureExt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::{App, tell_of_changed_key};
+use super::change::change;
+use crate::app::App;
 use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Body, Caller, Fields, Once};
+use crate::ids::Micros;
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 
@@ -24,7 +27,7 @@ pub static SET_KEY_SCOPES: Operation = Operation {
     request: Some(schema::of::<SetScopes>),
     success: (200, Some(schema::of::<KeyScopes>)),
     also: None,
-    scripts: &[&scripts::KEY_SET_SCOPES],
+    scripts: &[&scripts::KEY_ANNOUNCE, &scripts::KEY_SET_SCOPES],
     refusals: &[Code::InvalidScopes],
 };
 
@@ -66,17 +69,18 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
     let scopes = read(&body.fields)?;
     let once = Once::of(&caller, &body, app.settings.auto_idempotency_s);
     let slot = app.keys.key(&caller.key);
-    let reply = scripts::KEY_SET_SCOPES
-        .on(&slot)
-        .key("record", caller.key.as_str())
-        .key("idem", &once.name)
-        .arg("scopes", &scopes.join(","))
-        .int("idem_ms", once.ms)
-        .arg("body", &once.body)
-        .may_send_again(true)
-        .run(&app.redis)
-        .await;
-    tell_of_changed_key(&app, &caller.key).await; // also when the answer was lost: it may have happened
-    let reply = reply.map_err(|e| if e.code() == Code::InvalidScope { e.field("scopes") } else { e })?;
+    let joined = scopes.join(",");
+    let set = |announced: Micros| {
+        let call = scripts::KEY_SET_SCOPES
+            .on(&slot)
+            .key("record", caller.key.as_str())
+            .key("idem", &once.name)
+            .arg("scopes", &joined)
+            .int("announced", announced.0)
+            .int("idem_ms", once.ms)
+            .arg("body", &once.body);
+        call.may_send_again(true).run(&app.redis).boxed()
+    };
+    let reply = change(&app, &caller.key, set).await.map_err(|e| if e.code() == Code::InvalidScope { e.field("scopes") } else { e })?;
     Ok(Answer::ok(&KeyScopes { key_id: caller.key.as_str().to_owned(), scopes })?.once(&once, reply.status() == "replayed"))
 }

@@ -116,6 +116,15 @@ pub static MINT: &[KeyDef] = &[
     ),
 ];
 
+/// What all replicas tell each other, in one slot.
+pub static FLEET: &[KeyDef] = &[key(
+    "changes",
+    "changes",
+    "stream",
+    "1 h after the newest; at most 1,000",
+    "ids of keys that were about to be revoked or narrowed: who remembers them asks again",
+)];
+
 /// A global alias, of a channel or of an actor; each in a slot of its own.
 pub static ALIAS: &[KeyDef] = &[key(
     "alias",
@@ -250,6 +259,10 @@ impl Keyspace {
         self.slot("mint", MINT)
     }
 
+    pub fn fleet(&self) -> Slot {
+        self.slot("fleet", FLEET)
+    }
+
     /// A channel's alias. It is free text: braces in it only choose another slot, and this slot has one key.
     pub fn alias(&self, alias: &str) -> Slot {
         self.slot(&format!("alias:{alias}"), ALIAS)
@@ -357,6 +370,7 @@ pub fn table(slot: &str) -> Option<&'static [KeyDef]> {
         "channel" => Some(CHANNEL),
         "key" => Some(KEY),
         "mint" => Some(MINT),
+        "fleet" => Some(FLEET),
         "alias" => Some(ALIAS),
         "invitation" => Some(INVITATION),
         "address" => Some(ADDRESS),
@@ -382,6 +396,7 @@ pub fn keyspace_md() -> String {
         ("A channel", "ch_…", CHANNEL),
         ("An API key, its label and its actors", "bck_…", KEY),
         ("Minting and the audit of the instance", "mint", MINT),
+        ("What replicas tell each other", "fleet", FLEET),
         ("A global alias of a channel", "alias:…", ALIAS),
         ("A global alias of an actor", "actor-alias:…", ALIAS),
         ("An invitation", "inv_…", INVITATION),
@@ -401,5 +416,5 @@ pub fn keyspace_md() -> String {
             let _ = writeln!(page, "| `bc:{{{tag}}}:{}{parameter}` | {} | {} | {} |", def.suffix, def.kind, def.life, def.holds);
         }
     }
-    page + "\nOne topic more, outside any slot: `bc:{fleet}:keys-changed`, on which replicas tell each other which API keys changed.\n"
+    page + "\nOne topic more, in no table: `bc:{fleet}:keys-changed`, on which replicas tell each other which API keys changed.\n"
 }

@@ -14,6 +14,8 @@ macro_rules! scripts {
 
 scripts! {
     KEY_ADMIT = "api_keys/admit",
+    KEY_ANNOUNCE = "api_keys/announce",
+    KEY_ANNOUNCED = "api_keys/announced",
     KEY_CREATE = "api_keys/create",
     KEY_LOOK = "api_keys/look",
     KEY_MINTING_READ = "api_keys/minting_read",
@@ -167,6 +169,7 @@ pieces! {
     "lib/event",
     "lib/fields",
     "lib/forget",
+    "lib/in_time",
     "lib/invitation",
     "lib/last",
     "lib/lease_room",

@@ -6,6 +6,7 @@ pub mod cluster;
 mod crashes;
 mod health;
 mod idempotency;
+mod key_news;
 mod mcp;
 mod mcp_discovery;
 mod outboxes;

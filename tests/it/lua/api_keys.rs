@@ -1,7 +1,7 @@
 //! lua/api_keys/*.lua
 
 use crate::support::answer::Answer;
-use crate::support::script::{ACTOR, Bench, CHANNEL, OTHER_ACTOR, OWNER, START, on_both};
+use crate::support::script::{ACTOR, Ask, Bench, CHANNEL, OTHER_ACTOR, OWNER, SECOND, START, on_both};
 
 const SECOND_KEY: &str = "bck_oooooooooooooooobbbbbbbbbb";
 
@@ -28,6 +28,47 @@ pub fn answers_admit(b: &Bench) {
     let refused = admit().with("most", 2).run().no("rate_limit_exceeded");
     let wait: u64 = refused.detail("retry_after_ms#").parse().expect("a number");
     assert!((1..=60_000).contains(&wait) && refused.detail("limit#") == "2", "{refused:?}");
+}
+
+pub fn answers_announce(b: &Bench) {
+    announced(b, OWNER);
+    announced(b, SECOND_KEY);
+    b.at(START - 5 * SECOND); // a clock that was set back
+    announced(b, OWNER);
+    let stream = b.key_like("changes");
+    let entries = (START, START + 1, START + 2);
+    let expected = format!("  {}-0 k={OWNER}\n  {}-0 k={SECOND_KEY}\n  {}-0 k={OWNER}\n", entries.0, entries.1, entries.2);
+    assert_eq!(b.dump(), format!("{stream} stream expires\n{expected}"));
+}
+
+fn announced(b: &Bench, key: &str) {
+    b.ask("api_keys/announce").with("key", key).quietly().run().ok("announced");
+}
+
+/// What a replica knows that has read up to there: history, newest announcement.
+type Read = (String, String);
+
+/// What a replica that knows this learns: what it knows then, and the announced keys.
+fn learns(b: &Bench, (history, after): &Read) -> (Read, Vec<String>) {
+    let answer = b.ask("api_keys/announced").with("history", history).with("after", after).run().ok("announced").wrote_nothing();
+    ((answer.text(0), answer.text(1)), (2..answer.len()).map(|i| answer.text(i)).collect())
+}
+
+fn loses(b: &Bench, (history, after): &Read, most: u64) -> Read {
+    let ask = b.ask("api_keys/announced").with("history", history).with("after", after).with("most", most);
+    let answer = ask.run().ok("lost").wrote_nothing();
+    assert_eq!(answer.len(), 2);
+    (answer.text(0), answer.text(1))
+}
+
+pub fn answers_announced(b: &Bench) {
+    let (quiet, keys) = learns(b, &Read::default());
+    assert_eq!((quiet.1.as_str(), keys.len()), ("0-0", 0));
+    announced(b, OWNER);
+    let (one, keys) = learns(b, &quiet);
+    assert_eq!((one.1.as_str(), keys), (format!("{START}-0").as_str(), vec![OWNER.to_owned()]));
+    assert_eq!(learns(b, &one), (one.clone(), vec![]), "each is told once");
+    loses(b, &("0000".to_owned(), one.1.clone()), 10);
 }
 
 pub fn answers_look(b: &Bench) {
@@ -80,15 +121,24 @@ pub fn answers_read(b: &Bench) {
 pub fn answers_revoke(b: &Bench) {
     b.ask("api_keys/revoke").run().no("unauthorized");
     minted(b);
+    held_up(b, || b.ask("api_keys/revoke"));
     b.ask("api_keys/revoke").run().ok("revoked");
     b.ask("api_keys/revoke").run().no("unauthorized");
+}
+
+/// A change that comes more than 4 s after its announcement, or before it by a clock that went back, is not made: nobody reckons with it.
+fn held_up<'a>(b: &'a Bench, change: impl Fn() -> Ask<'a>) {
+    for announced in [b.now() - 4 * SECOND - 1, b.now() + 1] {
+        change().with("announced", announced).run().ok("late").wrote_nothing();
+    }
 }
 
 pub fn answers_set_scopes(b: &Bench) {
     let set = |scopes: &str| b.ask("api_keys/set_scopes").with("scopes", scopes);
     set("channels:read").run().no("unauthorized");
     minted(b);
-    set("channels:read,messages:read").once("r").run().ok("set");
+    held_up(b, || set("channels:read,messages:read").once("r"));
+    set("channels:read,messages:read").once("r").with("announced", b.now() - 4 * SECOND).run().ok("set");
     set("channels:read,messages:read").once("r").run().ok("replayed").wrote_nothing();
     set("channels:read").once("r").with("body", "another").run().no("idempotency_key_reused");
     let refused = set("channels:read,messages:write").run().no("invalid_scope");
@@ -168,5 +218,40 @@ fn scopes_are_only_ever_narrowed_and_none_is_not_all() {
         set("").ok("set");
         assert_eq!(scopes(), "");
         set("messages:read").no("invalid_scope");
+    });
+}
+
+#[test]
+fn a_replica_reads_each_announcement_once_or_is_told_that_it_missed_some() {
+    on_both(|b| {
+        for (n, key) in [OWNER, SECOND_KEY, "bck_c"].into_iter().enumerate() {
+            b.at(START + n as u64 * 6 * SECOND);
+            announced(b, key);
+        }
+        // Who begins to read asks for what is recent.
+        let (begun, keys) = learns(b, &Read::default());
+        assert_eq!(keys, [SECOND_KEY, "bck_c"]);
+        assert_eq!(learns(b, &(begun.0.clone(), String::new())), (begun.clone(), keys), "also after a while in which nobody waited");
+        b.pass(60 * SECOND);
+        let (late, keys) = learns(b, &Read::default());
+        assert_eq!((&late, keys.len()), (&begun, 0), "it begins behind the newest, however old that is");
+        announced(b, OWNER);
+        announced(b, OWNER);
+        assert_eq!(learns(b, &begun).1, [OWNER, OWNER]);
+        // More than are listed.
+        announced(b, OWNER);
+        assert_eq!(learns(b, &loses(b, &begun, 2)).1.len(), 0, "it goes on from the newest");
+        loses(b, &(begun.0.clone(), "0-0".to_owned()), 5);
+        loses(b, &Read::default(), 2);
+        // Another history, as after a failover, even if the newest announcement is the same.
+        let (newest, _) = learns(b, &begun);
+        loses(b, &("0000".to_owned(), newest.1.clone()), 10);
+        // What was read last is gone: pushed out, or lost with the stream.
+        (0..1000).for_each(|_| announced(b, OWNER));
+        assert_eq!(b.run::<u64>(&["XLEN", &b.key_like("changes")]), 1000);
+        loses(b, &newest, 2000);
+        let (newest, _) = learns(b, &Read::default());
+        b.run::<()>(&["DEL", &b.key_like("changes")]);
+        assert_eq!(loses(b, &newest, 10).1, "0-0");
     });
 }

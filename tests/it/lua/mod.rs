@@ -74,6 +74,8 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("aliases/read", channel_names::answers_alias_read),
     ("aliases/take", channel_names::answers_alias_take),
     ("api_keys/admit", api_keys::answers_admit),
+    ("api_keys/announce", api_keys::answers_announce),
+    ("api_keys/announced", api_keys::answers_announced),
     ("api_keys/create", api_keys::answers_create),
     ("api_keys/look", api_keys::answers_look),
     ("api_keys/mint_gate", api_keys::answers_mint_gate),

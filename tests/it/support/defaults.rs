@@ -41,7 +41,7 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "linger_ms" => "2000",
         "per_hour" => "2",
         "since" | "park_ms" | "once_ms" | "participants" | "length" | "texts" | "resumes" | "slept" => "0",
-        "key_fp" | "fault" => "",
+        "key_fp" | "fault" | "history" => "",
         "event_id" => "evt_1",
         "event" => return format!("key.issue\u{1f}{OWNER}\u{1f}\u{1f}192.0.2.1\u{1f}{{}}"),
         "keep" => "5",
@@ -63,6 +63,7 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "first" => "newest",
         "after" => "",
         "window_ms" => "60000",
+        "recent_ms" => "10000",
         "n" | "due" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" | "quiet_ms" => "0",
         "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members"
         | "reason" | "freed" | "gone" | "mentions" | "reader" | "needed" | "error" => "",

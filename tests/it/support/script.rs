@@ -239,6 +239,7 @@ impl Bench {
             _ if has("meta") || has("outbox") || has("pushed") || has("mark") => keys.channel(&ChannelId::parse(CHANNEL).expect("an id")),
             _ if has("alias") => keys.alias("nick"),
             _ if has("closed") || has("audit_of_all") => keys.mint(),
+            _ if has("changes") => keys.fleet(),
             _ if has("route") => keys.invitation(&InvitationId::parse(INVITATION).expect("an id")),
             _ if has("room") => keys.room(&RoomId::parse(ROOM).expect("an id")),
             _ if has("awake") => keys.rooms(),
@@ -391,7 +392,8 @@ impl Ask<'_> {
         );
         let value_of = |arg: &str| {
             let given = self.args.iter().rev().find(|(n, _)| *n == arg);
-            given.map_or_else(|| default_of(self.name, arg), |(_, v)| v.clone())
+            let default = || if arg == "announced" { self.bench.now().to_string() } else { default_of(self.name, arg) };
+            given.map_or_else(default, |(_, v)| v.clone())
         };
         // As the replica does: what an idempotent write takes is sent with one only.
         let idem_ms = parsed.args().iter().find(|a| *a == "idem_ms").map(|a| value_of(a));
