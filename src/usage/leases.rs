@@ -24,6 +24,8 @@ use crate::store::scripts;
 const CHANGES: usize = 262_144;
 /// Most keys that are remembered as being near the limit; further ones are let through until some are forgotten.
 const KEYS: usize = 65_536;
+/// Most leases that one call takes.
+const AT_ONCE: u64 = 10;
 /// Most changes that one script takes in.
 const A_STEP: usize = 512;
 
@@ -149,7 +151,7 @@ impl Leases {
 
     /// Takes in how many leases of the key run.
     fn heard(&self, key: &KeyId, running: u64, now: Micros) {
-        if self.most > 0 && running.saturating_mul(10) >= self.most.saturating_mul(9) {
+        if self.most > 0 && running + (self.most / 10).max(AT_ONCE) >= self.most {
             self.remember(key, now);
         } else if self.is_near(key) {
             self.near.write().remove(key);

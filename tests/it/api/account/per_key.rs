@@ -36,7 +36,8 @@ async fn a_key_with_as_many_leases_as_it_may_have_claims_on_as_soon_as_one_has_e
     // However it claims under a lease; what it was given before is answered again.
     let began = Instant::now();
     for wait in [0, 20] {
-        let refusal = worker.claim_next(&tasks, json!({ "lease_seconds": 60, "wait": wait })).await.refused(409, "quota_exceeded");
+        let ask = json!({ "lease_seconds": 60, "wait": wait });
+        let refusal = worker.claim_next(&tasks, ask).await.refused(409, "quota_exceeded");
         says(&refusal, "leases_per_key", 5);
         assert!(refusal["message"].as_str().unwrap().contains("Acknowledge or release some"), "{refusal}");
     }
