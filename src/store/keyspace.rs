@@ -99,7 +99,13 @@ pub static KEY: &[KeyDef] = &[
     key("session_index", "session-index:", "zset", "24 h after its newest session", "the key's session ids by creation"),
     key("audit", "audit:", "stream", "AUDIT_RETENTION_DAYS after its newest event; at most 1,000", "security events that concern the key"),
     key("usage", "usage:", "hash", "90 days after the key was last used", "requests, errors, claims and acks of the key"),
-    key("running", "running:", "zset", "the end of its last lease", "running leases of the key, by their end; and those that ended before it"),
+    key(
+        "running",
+        "running:",
+        "zset",
+        "the end of its last lease",
+        "running leases of the key, by their end; and those that ended before it",
+    ),
     key(
         "holdings",
         "holdings:",

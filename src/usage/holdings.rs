@@ -212,7 +212,11 @@ mod tests {
         assert_eq!((taken.len(), &taken[&owner]), (2, &vec![(first.clone(), of(2))]));
         holdings.keep(&first, of(5));
         holdings.put_back(&[(first.clone(), of(2)), (second, of(3))]);
-        assert_eq!(holdings.take_all()[&owner].iter().find(|(channel, _)| *channel == first).expect("kept").1, of(5), "newer than what failed");
+        assert_eq!(
+            holdings.take_all()[&owner].iter().find(|(channel, _)| *channel == first).expect("kept").1,
+            of(5),
+            "newer than what failed"
+        );
         for _ in 0..CHANNELS + 10 {
             holdings.keep(&ChannelId::generate(), of(1));
         }

@@ -11,8 +11,8 @@ use futures::StreamExt;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
-use super::{FLUSHED_AT_ONCE, of_a_read};
 use super::tally::Board;
+use super::{FLUSHED_AT_ONCE, of_a_read};
 use crate::app::App;
 use crate::claims::MAX_LEASE_S;
 use crate::claims::record::ClaimRecord;

@@ -14,8 +14,7 @@ async fn used(agent: &Agent, replica: usize, name: &str) -> u64 {
 
 #[tokio::test]
 async fn leases_of_one_replica_count_on_another_and_end_on_any() {
-    let fleet =
-        Fleet::builder().env("BACKCHANNEL_MAX_LEASES_PER_KEY", "10").env("BACKCHANNEL_USAGE_FLUSH_SECONDS", "1").start().await;
+    let fleet = Fleet::builder().env("BACKCHANNEL_MAX_LEASES_PER_KEY", "10").env("BACKCHANNEL_USAGE_FLUSH_SECONDS", "1").start().await;
     let (worker, watcher) = (fleet.agent("worker").await, fleet.agent("watcher").await);
     let id = watcher.channel("claimable").await;
     for n in 0..30 {
@@ -69,10 +68,8 @@ async fn what_one_replica_has_seen_refuses_posts_on_another() {
     let (owner, poster) = (fleet.agent("owner").await, fleet.agent("poster").await);
     let (id, other) = (owner.channel("broadcast").await, poster.channel("broadcast").await);
     let long = || json!({ "content": "x".repeat(40_000) });
-    eventually("one replica has seen enough", Duration::from_secs(20), || async {
-        poster.on(0).post_to(&id, long()).await.status == 409
-    })
-    .await;
+    eventually("one replica has seen enough", Duration::from_secs(20), || async { poster.on(0).post_to(&id, long()).await.status == 409 })
+        .await;
     let refusal = poster.on(1).post_to(&id, json!({ "content": "x" })).await.refused(409, "quota_exceeded");
     assert_eq!((&refusal["limit"], &refusal["value"]), (&json!("bytes_per_key"), &json!(200_000)));
     assert!(used(&owner, 1, "bytes_per_key").await >= 200_000);

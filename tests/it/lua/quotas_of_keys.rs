@@ -161,7 +161,8 @@ fn posts_tell_what_the_channel_holds_the_likelier_the_longer_they_are() {
         assert!(post(1, 1024).is_some() && post(2, 1024).is_none() && post(16, 16_384).is_some() && post(17, 16_384).is_none());
         let (_, held, _) = post(31, 32_768).expect("a long one");
         assert!(held > first + 60_000 && held < first + 200_000, "{first}, {held}");
-        let said = b.ask(POST).with("floor", b.now() + 1).with("metadata", format!("{{\"a\":\"{}\"}}", "x".repeat(40_000))).run().ok("posted");
+        let said =
+            b.ask(POST).with("floor", b.now() + 1).with("metadata", format!("{{\"a\":\"{}\"}}", "x".repeat(40_000))).run().ok("posted");
         assert!(told(&said, 4).is_some(), "metadata counts");
         let n = said.int(0);
         let (owner, rest, _) = told(&b.ask("messages/retract").with("n", n).run().ok("retracted"), 0).expect("each retraction tells");

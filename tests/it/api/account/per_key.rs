@@ -93,7 +93,11 @@ async fn a_key_whose_channels_hold_as_much_as_they_may_gets_posts_again_when_som
     says(&refusal, "bytes_per_key", 300_000);
     assert!(refusal["message"].as_str().unwrap().contains("deletes channels"), "{refusal}");
     // Whoever posts, and in each of its channels; a ring too.
-    says(&owner.post("/v1/tasks/post", json!({ "channel": first, "content": "x" })).await.refused(409, "quota_exceeded"), "bytes_per_key", 300_000);
+    says(
+        &owner.post("/v1/tasks/post", json!({ "channel": first, "content": "x" })).await.refused(409, "quota_exceeded"),
+        "bytes_per_key",
+        300_000,
+    );
     eventually("its ring is full too", Duration::from_secs(20), || refused(second.clone())).await;
     let of_poster = poster.channel("broadcast").await;
     poster.post_to(&of_poster, long()).await.ok(201);
