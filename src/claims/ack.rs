@@ -11,7 +11,7 @@ use crate::error::{Code, Result};
 use crate::http::fields::wrong;
 use crate::http::{Answer, Body, Caller, Fields, Once, Params};
 use crate::operation::{Auth, Operation, Scope};
-use crate::store::scripts;
+use crate::store::{Reply, scripts};
 use crate::usage::holdings;
 
 pub static ACK_MESSAGE: Operation = Operation {
@@ -84,24 +84,28 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
             .run_confirmed(&app.redis)
             .await
             .map_err(of_message)?;
-        // At most two rounds, unless the owner fills up again meanwhile; then it is refused.
+        // Twice at most, unless the channel's owner fills up again meanwhile: then it is refused.
         if holdings::was_done(&app, id.channel(), &reply).await? {
             break reply;
         }
     };
-    let acknowledged = reply.status() == "acknowledged";
-    if acknowledged {
-        app.tally.acked(&caller.key, id.channel());
-        app.metrics.work.acknowledged.inc();
-        app.holdings.saw(id.channel(), &reply, 4)?;
-    }
     let claimed = Claimed::read(&id, &reply)?;
-    if acknowledged && reply.int(3)? == 1 {
-        app.leases.ended(&caller.key, &id, claimed.record.attempt);
+    if reply.status() == "acknowledged" {
+        count(&app, &caller, &claimed, &reply)?;
     }
     let status = if reply.status() == "replayed" { "acknowledged" } else { reply.status() }.to_owned();
     let message = claimed.view(&reply)?;
     Ok(Answer::ok(&ClaimStatus { status, message })?.once(&once, reply.status() == "replayed"))
+}
+
+fn count(app: &App, caller: &Caller, claimed: &Claimed, reply: &Reply) -> Result<()> {
+    let id = &claimed.id;
+    app.tally.acked(&caller.key, id.channel());
+    app.metrics.work.acknowledged.inc();
+    if reply.int(3)? == 1 {
+        app.leases.ended(&caller.key, id, claimed.record.attempt);
+    }
+    app.holdings.saw(id.channel(), reply, 4)
 }
 
 /// The result that is sent along, if there is one.

@@ -56,10 +56,10 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .await?;
     let mut claimed = Claimed::read(token.message(), &reply)?;
     let replayed = reply.status() == "replayed";
-    if !replayed {
-        app.leases.moved(&caller.key, token.message(), &claimed.record);
-    } else {
+    if replayed {
         claimed.record.lease_until = Some(Micros(reply.uint(3)?));
+    } else {
+        app.leases.moved(&caller.key, token.message(), &claimed.record);
     }
     Ok(Answer::ok(&claimed.lease(&reply)?)?.once(&once, replayed))
 }
