@@ -20,6 +20,8 @@ use crate::store::capacity::{self, Capacity};
 use crate::store::reach::Reach;
 use crate::store::{Keyspace, Redis, scripts};
 use crate::usage::budget::Budget;
+use crate::usage::holdings::Holdings;
+use crate::usage::leases::Leases;
 use crate::usage::{self, HeldCache, Tally};
 use crate::wait::hub::{FixedEvent, Hub, HubConfig};
 use crate::wait::waiting::{Most, Waiting};
@@ -57,6 +59,10 @@ pub struct AppState {
     pub held_cache: HeldCache,
     /// Which keys have posted enough today.
     pub budget: Budget,
+    /// Leases that keys were given, moved and saw end, and which keys are near their limit of them.
+    pub leases: Leases,
+    /// What channels held when a post looked, for the ledgers of their owners.
+    pub holdings: Holdings,
     /// Since when Redis does not answer.
     pub reach: Reach,
     /// Whether Redis has room for more.
@@ -85,6 +91,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(4));
     let hub = Hub::start(HubConfig { max_topics, ..room })?;
     let (max_redis_bytes, max_bytes_per_day) = (settings.max_redis_bytes, settings.max_bytes_per_key_per_day);
+    let (max_leases, max_bytes) = (settings.max_leases_per_key, settings.max_bytes_per_key);
     let most_waiters = Most { all: settings.longpoll_max_waiters, of_one: settings.longpoll_max_waiters_per_key };
     let app = Arc::new(AppState {
         keys: Keyspace::new(&settings.key_prefix),
@@ -105,6 +112,8 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
         tally: Tally::new(),
         held_cache: HeldCache::new(),
         budget: Budget::new(max_bytes_per_day),
+        leases: Leases::new(max_leases),
+        holdings: Holdings::new(max_bytes),
         reach: Reach::default(),
         capacity: Capacity::new(max_redis_bytes),
         waiting: Waiting::new(most_waiters),

@@ -18,7 +18,7 @@ claims/ack: say that a message is done. Claimable: its holder only, and it never
 @arg secret   text  of the lease token that was sent, or empty
 @arg idem_ms  int
 @arg body     text
-@ok  acknowledged          ttl µs, entry, record
+@ok  acknowledged          ttl µs, entry, record, 1 if it was held under a lease
 @ok  replayed              ttl µs, entry, record
 @ok  already_acknowledged  ttl µs, entry, record
 @no  channel_not_found

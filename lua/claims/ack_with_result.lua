@@ -19,9 +19,12 @@ maxmemory.
 @arg result   text
 @arg idem_ms  int
 @arg body     text
-@ok  acknowledged          ttl µs, entry, record
+@ok  acknowledged          ttl µs, entry, record, 1 if it was held under a lease; now and then, the longer the result the likelier, also the key
+                           that owns the channel, bytes that the channel holds in memory, its deadline (ms)
 @ok  replayed              ttl µs, entry, record
 @ok  already_acknowledged  ttl µs, entry, record
+@ok  full                  the channel's owner holds as much as it may, at least until then (µs); nothing was acknowledged
+@ok  look                  it did until now: the key that owns the channel, bytes that the channel holds, its deadline (ms); likewise
 @no  channel_not_found
 @no  channel_access_denied
 @no  message_not_found

@@ -17,7 +17,7 @@ claims/release: the holder gives a message back; it can be claimed again at once
 @arg secret   text  of the lease token that was sent, or empty
 @arg idem_ms  int
 @arg body     text
-@ok  released  ttl µs, entry, record
+@ok  released  ttl µs, entry, record, 1 if it was held under a lease
 @ok  replayed  ttl µs, entry, record
 @no  channel_not_found
 @no  channel_access_denied
@@ -47,10 +47,11 @@ if not held(record) then return refuse('not_claimed') end
 -- The token of the running lease is proof enough; without one the actor has to be the holder.
 if secret == '' and record.actor ~= actor then return refuse('forbidden', 'claimed_by', record.name) end
 
+local leased = record.lease_until > 0
 local text = open_again(record)
 redis.call('HSET', claims, int(n), text)
 redis.call('ZREM', leases, int(n))
 redis.call('ZADD', open, int(n), int(n))
 remember(int(record.attempt))
 wake_up('one')
-return ok('released', ttl, entry, text)
+return ok('released', ttl, entry, text, leased and 1 or 0)

@@ -30,6 +30,10 @@ else
   if record.actor ~= actor then return refuse('already_claimed', 'claimed_by', record.name, 'state', 'claimed') end
 end
 
+local leased = record and record.lease_until > 0
+if result then
+  --- @include lib/full
+end
 local r = record or { attempt = 0, lease_until = 0, secret = '', key = '', actor = '', name = '', claimed_at = 0, since = 0, acks = '' }
 r.state = mode == 'broadcast' and 'b' or 'd'
 r.lease_until = 0
@@ -42,4 +46,8 @@ if result then
 end
 remember(int(r.attempt))
 if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'done') end
-return ok('acknowledged', ttl, entry, pack(r))
+if result and now % 32 * 1024 <= #result then
+  --- @include lib/in_memory
+  return ok('acknowledged', ttl, entry, pack(r), leased and 1 or 0, owner, in_memory, deadline)
+end
+return ok('acknowledged', ttl, entry, pack(r), leased and 1 or 0)

@@ -23,9 +23,12 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @arg idem_ms  int     life of the first answer, 0: none is kept
 @arg body     text    hash of the request's body
 @ok  posted    number, ttl µs; where it mentions or pushes also those mentioned who may read it: id, name, each ended by \31; 1 if there is
-               something in the outbox
+               something in the outbox. Now and then, the longer the message the likelier, behind these four: the key that owns the channel,
+               bytes that the channel holds in memory, its deadline (ms)
 @ok  replayed  the same; 0
 @ok  schema_changed  fingerprint and text of the schema that it is to be checked under; nothing was written
+@ok  full      the channel's owner holds as much as it may, at least until then (µs); nothing was posted
+@ok  look      it did until now: the key that owns the channel, bytes that the channel holds, its deadline (ms); nothing was posted
 @no  channel_not_found
 @no  channel_access_denied
 @no  channel_not_claimable
@@ -56,6 +59,7 @@ if paused or task == '1' and mode ~= 'claimable' then
   if task == '1' and mode ~= 'claimable' then return refuse('channel_not_claimable') end
   return refuse('channel_paused', 'retry_after_ms#', 30000)
 end
+--- @include lib/full
 if schema_rev and schema_rev ~= schema then
   --- @include lib/answer
   return ok('schema_changed', schema_rev, redis.call('HGET', meta, 'metadata_schema'))
@@ -146,6 +150,11 @@ if #content + #metadata > 4096 then
   redis.pcall('SPUBLISH', wake, 'one')
 elseif redis.pcall('SPUBLISH', wake, 'more') ~= 0 then
   --- @include lib/carry
+end
+-- Each 32nd post, each one of 32 KiB: a channel takes about 32 KiB more, or 32 messages, before it is looked at.
+if n % 32 * 1024 <= #content + #metadata then
+  --- @include lib/in_memory
+  return { 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0, owner, in_memory, deadline }
 end
 if hooked or to[1] then return { 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0 } end
 return { 'posted', now, n, ttl }

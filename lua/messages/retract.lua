@@ -16,7 +16,7 @@ messages/retract: take back a message that nobody holds. Its content is gone at 
 @arg n        int   the message
 @arg idem_ms  int
 @arg body     text
-@ok  retracted
+@ok  retracted   the key that owns the channel, bytes that the channel holds in memory now, its deadline (ms)
 @ok  replayed
 @no  channel_not_found
 @no  channel_access_denied
@@ -50,4 +50,5 @@ redis.call('ZREM', open, int(n))
 redis.call('ZREM', leases, int(n))
 remember()
 if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'retracted') end
-return ok('retracted')
+--- @include lib/in_memory
+return ok('retracted', owner, in_memory, deadline)

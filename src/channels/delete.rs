@@ -10,6 +10,7 @@ use crate::http::{Answer, Body, Caller, Once, Params};
 use crate::ids::{ChannelId, KeyId};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
+use crate::usage::holdings;
 use crate::webhooks;
 
 pub static DELETE_CHANNEL: Operation = Operation {
@@ -55,6 +56,7 @@ pub async fn delete(app: &App, key: &KeyId, id: &ChannelId, once: &Once) -> Resu
     let replayed = reply.status() == "replayed";
     if !replayed {
         listing::leave(app, id, Because::Deleted).await;
+        holdings::forget(app, key, id).await;
         webhooks::forget(app, id).await;
         free_name(app, key, &reply.text(0)?, id, true).await?;
         for alias in reply.text(1)?.split('\u{1f}').filter(|a| !a.is_empty()) {

@@ -11,7 +11,8 @@ use crate::error::{Code, Result};
 use crate::http::fields::wrong;
 use crate::http::{Answer, Body, Caller, Fields, Once, Params};
 use crate::operation::{Auth, Operation, Scope};
-use crate::store::scripts;
+use crate::store::{Reply, scripts};
+use crate::usage::holdings;
 
 pub static ACK_MESSAGE: Operation = Operation {
     id: "ackMessage",
@@ -65,30 +66,46 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     let result = result(&body.fields, app.settings.max_message_bytes)?;
     let actor = actors::resolve(&app, &caller, body.fields.text("actor")?.as_deref(), Unknown::Register).await?;
     let slot = app.keys.channel(id.channel());
-    let call = match &result {
-        Some(text) => scripts::CLAIM_ACK_WITH_RESULT.on(&slot).arg("result", text),
-        None => scripts::CLAIM_ACK.on(&slot),
+    let reply = loop {
+        let call = match &result {
+            Some(text) => scripts::CLAIM_ACK_WITH_RESULT.on(&slot).arg("result", text),
+            None => scripts::CLAIM_ACK.on(&slot),
+        };
+        let reply = call
+            .key("idem", &once.name)
+            .arg("key", caller.key.as_str())
+            .int("n", id.micros().0)
+            .arg("actor", actor.id.as_str())
+            .arg("name", &actor.name)
+            .arg("secret", &secret)
+            .int("idem_ms", once.ms)
+            .arg("body", &once.body)
+            .may_send_again(true) // done is done
+            .run_confirmed(&app.redis)
+            .await
+            .map_err(of_message)?;
+        // Twice at most, unless the channel's owner fills up again meanwhile: then it is refused.
+        if holdings::was_done(&app, id.channel(), &reply).await? {
+            break reply;
+        }
     };
-    let reply = call
-        .key("idem", &once.name)
-        .arg("key", caller.key.as_str())
-        .int("n", id.micros().0)
-        .arg("actor", actor.id.as_str())
-        .arg("name", &actor.name)
-        .arg("secret", &secret)
-        .int("idem_ms", once.ms)
-        .arg("body", &once.body)
-        .may_send_again(true) // done is done
-        .run_confirmed(&app.redis)
-        .await
-        .map_err(of_message)?;
+    let claimed = Claimed::read(&id, &reply)?;
     if reply.status() == "acknowledged" {
-        app.tally.acked(&caller.key, id.channel());
-        app.metrics.work.acknowledged.inc();
+        count(&app, &caller, &claimed, &reply)?;
     }
     let status = if reply.status() == "replayed" { "acknowledged" } else { reply.status() }.to_owned();
-    let message = Claimed::read(&id, &reply)?.view(&reply)?;
+    let message = claimed.view(&reply)?;
     Ok(Answer::ok(&ClaimStatus { status, message })?.once(&once, reply.status() == "replayed"))
+}
+
+fn count(app: &App, caller: &Caller, claimed: &Claimed, reply: &Reply) -> Result<()> {
+    let id = &claimed.id;
+    app.tally.acked(&caller.key, id.channel());
+    app.metrics.work.acknowledged.inc();
+    if reply.int(3)? == 1 {
+        app.leases.ended(&caller.key, id, claimed.record.attempt);
+    }
+    app.holdings.saw(id.channel(), reply, 4)
 }
 
 /// The result that is sent along, if there is one.

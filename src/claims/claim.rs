@@ -13,6 +13,7 @@ use crate::ids::{KeyId, LeaseToken, MessageId};
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::{Reply, scripts};
 use crate::telemetry;
+use crate::usage::leases;
 
 const REFUSALS: &[Code] =
     &[Code::InvalidString, Code::InvalidObject, Code::ActorNotFound, Code::ActorForbidden, Code::InvalidActorName, Code::QuotaExceeded];
@@ -133,6 +134,7 @@ async fn run(app: &App, caller: &Caller, id: &MessageId, body: &Body, lease_s: u
                 id: claimed.id.clone(),
                 attempt: claimed.record.attempt,
                 secret: claimed.record.secret.clone(),
+                leased: claimed.record.lease_until.is_some(),
             };
             mine.then(undo).into_iter().collect()
         },
@@ -144,6 +146,7 @@ async fn run(app: &App, caller: &Caller, id: &MessageId, body: &Body, lease_s: u
 async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64, once: &Once) -> Result<(Reply, Claimed)> {
     let slot = app.keys.channel(id.channel());
     let secret = LeaseToken::new_secret();
+    let room = if lease_s > 0 { leases::room(app, key).await? } else { None };
     let call = scripts::CLAIM
         .on(&slot)
         .key("idem", &once.name)
@@ -152,17 +155,18 @@ async fn ask(app: &App, key: &KeyId, id: &MessageId, actor: &Actor, lease_s: u64
         .arg("actor", actor.id.as_str())
         .arg("name", &actor.name)
         .int("lease_ms", lease_s * 1000)
-        .int("lease_cap", app.settings.max_leases_per_channel)
+        .int("lease_cap", leases::cap(app, room))
         .arg("secret", &secret)
         .int("idem_ms", once.ms)
         .arg("body", &once.body);
     // The same secret again is the same claim. Its client may repeat a plain claim too; under a lease it would be told that the lease is
     // somebody's.
     let call = if once.is_kept() || lease_s == 0 { call.may_send_again(true) } else { call.only_the_replica_may_send_again() };
-    let reply = call.to_be_confirmed().run(&app.redis).await.map_err(of_message)?;
+    let reply = call.to_be_confirmed().run(&app.redis).await.map_err(|e| of_message(leases::of_key(app, room, e)))?;
     let claimed = Claimed::read(id, &reply)?;
     if reply.status() == "claimed" {
         app.tally.claimed(key, id.channel(), 1);
+        app.leases.given(key, id, &claimed.record);
         app.metrics.work.claimed(id.micros(), &claimed.record);
         app.metrics.work.leases_ended.inc_by(reply.uint(3)?);
         telemetry::link(claimed.stored.head.post.as_deref());

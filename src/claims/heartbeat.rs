@@ -58,6 +58,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
     let replayed = reply.status() == "replayed";
     if replayed {
         claimed.record.lease_until = Some(Micros(reply.uint(3)?));
+    } else {
+        app.leases.moved(&caller.key, token.message(), &claimed.record);
     }
     Ok(Answer::ok(&claimed.lease(&reply)?)?.once(&once, replayed))
 }

@@ -127,6 +127,7 @@ struct Undo {
     id: MessageId,
     attempt: u64,
     secret: String,
+    leased: bool,
 }
 
 /// Runs a claim to its end, whether or not its client is still there. A client that hung up cannot know that it holds something: what it
@@ -173,6 +174,9 @@ async fn give_back(app: &App, claim: &Undo) {
             app.metrics.claim_given_back();
             if reply.status() == "returned" {
                 app.tally.released(claim.id.channel());
+                if claim.leased {
+                    app.leases.ended(&claim.key, &claim.id, claim.attempt);
+                }
             }
         }
         Err(e) => {

@@ -16,6 +16,7 @@ use crate::messages::poll::Wait;
 use crate::messages::{Stored, pairs};
 use crate::store::{Reply, scripts};
 use crate::telemetry;
+use crate::usage::leases;
 use crate::wait::{HubError, Subscribed, Turn, recheck_delay};
 
 /// What a claimer asks for.
@@ -115,6 +116,7 @@ async fn attempt(app: &App, ask: &Ask) -> Result<Got> {
             id: MessageId::new(undo_ask.channel.clone(), m.micros),
             attempt: r.attempt,
             secret: r.secret.clone(),
+            leased: r.lease_until.is_some(),
         };
         got.taken.iter().map(undo).collect()
     })
@@ -125,6 +127,7 @@ async fn attempt(app: &App, ask: &Ask) -> Result<Got> {
 async fn run(app: &App, ask: &Ask) -> Result<(Reply, Got)> {
     let slot = app.keys.channel(&ask.channel);
     let secret = LeaseToken::new_secret();
+    let room = if ask.lease_s > 0 { leases::room(app, &ask.key).await? } else { None };
     let reply = scripts::CLAIM_NEXT
         .on(&slot)
         .key("idem", &ask.once.name)
@@ -132,15 +135,16 @@ async fn run(app: &App, ask: &Ask) -> Result<(Reply, Got)> {
         .arg("actor", ask.actor.id.as_str())
         .arg("name", &ask.actor.name)
         .int("lease_ms", ask.lease_s * 1000)
-        .int("lease_cap", app.settings.max_leases_per_channel)
+        .int("lease_cap", leases::cap(app, room))
         .arg("secret", &secret)
-        .int("max", ask.max)
+        .int("max", room.map_or(ask.max, |room| ask.max.min(room.max(1))))
         .int("idem_ms", ask.once.ms)
         .arg("body", &ask.once.body)
         .may_send_again(ask.once.is_kept()) // without a record a second try would take a second message
         .to_be_confirmed()
         .run(&app.redis)
-        .await?;
+        .await
+        .map_err(|e| leases::of_key(app, room, e))?;
     let got = decode(&reply)?;
     match reply.status() {
         "empty" => app.metrics.work.leases_ended.inc_by(reply.uint(1)?),
@@ -151,6 +155,7 @@ async fn run(app: &App, ask: &Ask) -> Result<(Reply, Got)> {
         app.tally.claimed(&ask.key, &ask.channel, got.taken.len());
         for (message, record) in &got.taken {
             app.metrics.work.claimed(message.micros, record);
+            app.leases.given(&ask.key, &MessageId::new(ask.channel.clone(), message.micros), record);
             telemetry::link(message.head.post.as_deref());
         }
     }

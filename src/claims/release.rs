@@ -66,6 +66,10 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         app.tally.released(id.channel());
         app.metrics.work.released.inc();
     }
-    let message = Claimed::read(&id, &reply)?.view(&reply)?;
+    let claimed = Claimed::read(&id, &reply)?;
+    if reply.status() == "released" && reply.int(3)? == 1 {
+        app.leases.ended(&caller.key, &id, claimed.record.attempt);
+    }
+    let message = claimed.view(&reply)?;
     Ok(Answer::ok(&ClaimStatus { status: "released".to_owned(), message })?.once(&once, reply.status() == "replayed"))
 }

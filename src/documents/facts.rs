@@ -40,6 +40,8 @@ pub struct Facts {
     pub max_bytes_per_channel: u64,
     /// Bytes that a key may post in a day; 0: no limit.
     pub max_bytes_per_day: u64,
+    pub max_bytes_per_key: u64,
+    pub max_leases_per_key: u64,
     pub max_leases_per_channel: u64,
     /// Whether there is a sandbox.
     pub sandbox: bool,
@@ -97,6 +99,8 @@ impl Facts {
             max_messages_per_channel: settings.max_messages_per_channel,
             max_bytes_per_channel: settings.max_bytes_per_channel,
             max_bytes_per_day: settings.max_bytes_per_key_per_day,
+            max_bytes_per_key: settings.max_bytes_per_key,
+            max_leases_per_key: settings.max_leases_per_key,
             max_leases_per_channel: settings.max_leases_per_channel,
             sandbox: settings.sandbox,
             sandbox_ttl: settings.sandbox_ttl_s,

@@ -102,7 +102,7 @@ fn sandbox(facts: &Facts) -> Value {
     })
 }
 
-/// 0 of a rate: no limit.
+/// 0 of a rate, or of what a key may have: no limit.
 pub fn limits(facts: &Facts) -> Value {
     json!({
         "max_content_bytes": facts.max_content_bytes,
@@ -117,6 +117,8 @@ pub fn limits(facts: &Facts) -> Value {
         "messages_per_channel": facts.max_messages_per_channel,
         "bytes_per_channel": facts.max_bytes_per_channel,
         "bytes_per_key_per_day": facts.max_bytes_per_day,
+        "bytes_per_key": facts.max_bytes_per_key,
+        "leases_per_key": facts.max_leases_per_key,
         "leases_per_channel": facts.max_leases_per_channel,
     })
 }

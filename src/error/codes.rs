@@ -96,7 +96,7 @@ codes! {
     ChannelPaused => spec("channel_paused", 503, "The channel takes no messages at the moment; reading and claiming work.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
     ChannelWriteRateExceeded => spec("channel_write_rate_exceeded", 429, "The channel takes only so many messages a minute.", "Wait `retry_after` seconds (also in Retry-After), then post again."),
     WebhookBacklogFull => spec("webhook_backlog_full", 503, "As much of this channel waits to be pushed to webhooks as the instance keeps, and none of it may be lost: nothing was done.", "Wait `retry_after` seconds (also in Retry-After), then try again. A message without mentions goes through once the channel's owner has cleared webhook_url: PATCH /v1/channels/{id} {\"webhook_url\": null}."),
-    QuotaExceeded => spec("quota_exceeded", 409, "A limit of this instance is reached; nothing was changed.", "Delete what you no longer need, or ask the operator to raise the limit named in `limit`, which is `value`. What you use of each: GET /v1/account/usage."),
+    QuotaExceeded => spec("quota_exceeded", 409, "A limit of this instance is reached; nothing was changed.", "Delete, acknowledge or release what you no longer need, or ask the operator to raise the limit named in `limit`, which is `value`. What you use of each: GET /v1/account/usage."),
 
     // Messages
     ContentTooLarge => spec("content_too_large", 422, "`content` is longer than this instance takes.", "Send at most `max_content_bytes` bytes; hand over a reference instead of the data."),

@@ -17,9 +17,10 @@ use crate::ids::ChannelId;
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::scripts;
 use crate::telemetry;
+use crate::usage::holdings;
 use crate::webhooks;
 
-/// How often metadata is checked again because the schema has changed meanwhile.
+/// How often a post is tried because the schema has changed meanwhile, or its channel's owner has room again.
 const TRIES: usize = 4;
 /// About what the store needs for a message besides its content and metadata.
 const ENTRY_BYTES: usize = 300;
@@ -138,7 +139,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
 /// A replay is rebuilt from the first answer's number and the request, which must be the same, so no content is kept for it.
 ///
 /// # Errors
-/// What `lua/messages/post.lua` refuses; `metadata_validation_failed`; `outcome_unknown` when the answer was lost and there is no Idempotency-Key.
+/// What `lua/messages/post.lua` refuses; `quota_exceeded` where the poster or the channel's owner has as much as it may; `metadata_validation_failed`; `outcome_unknown` when the answer was lost and there is no Idempotency-Key.
 pub async fn post(
     app: &App,
     caller: &Caller,
@@ -180,9 +181,12 @@ pub async fn post(
             .to_be_confirmed()
             .run(&app.redis)
             .await?;
+        if !holdings::was_done(app, channel, &reply).await? {
+            continue;
+        }
         if reply.status() != "schema_changed" {
             let micros = reply.micros(0)?;
-            let told = reply.len() > 2; // it mentions somebody, or is pushed
+            let told = reply.len() > 2; // it mentions somebody, is pushed, or looked at what the channel holds
             if told && reply.int(3)? == 1 {
                 webhooks::hand_over_later(app, channel);
             }
@@ -192,6 +196,7 @@ pub async fn post(
             if !replayed {
                 app.metrics.work.posted.inc();
                 app.tally.posted(&caller.key, stored.content.len() + stored.metadata.len() + ENTRY_BYTES);
+                app.holdings.saw(channel, &reply, 4)?;
             }
             app.redis.confirm(&slot, &reply).await?;
             return Ok((stored.view(channel, None, reply.uint(1)?, micros)?, replayed));
@@ -202,5 +207,5 @@ pub async fn post(
         }
         schema = Some(app.schemas.learn(channel, &now, &reply.text(1)?)?);
     }
-    Err(ApiError::new(Code::Overloaded).because("The channel's metadata_schema kept changing; nothing was posted."))
+    Err(ApiError::new(Code::Overloaded).because("The channel kept changing; nothing was posted."))
 }

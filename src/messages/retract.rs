@@ -51,5 +51,6 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, body
         .await
         // A message whose channel is gone is gone.
         .map_err(|e| if e.code() == Code::ChannelNotFound { ApiError::new(Code::MessageNotFound) } else { e })?;
+    app.holdings.saw(id.channel(), &reply, 0)?;
     Ok(Answer::ok(&Retracted { status: "retracted" })?.once(&once, reply.status() == "replayed"))
 }

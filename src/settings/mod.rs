@@ -206,6 +206,10 @@ settings! {
             "Memory that the messages of a channel may take in Redis, in bytes; a ring drops its oldest then, another channel refuses posts with quota_exceeded.";
         max_bytes_per_key_per_day: u64 = "MAX_BYTES_PER_KEY_PER_DAY", "1073741824" dev "0", Whole::<u64>::or_zero(1_125_899_906_842_624, "no limit"),
             "Bytes that one key may post in a day (UTC), wherever it posts them; replicas hear of each other's share with a delay of USAGE_FLUSH_SECONDS.";
+        max_bytes_per_key: u64 = "MAX_BYTES_PER_KEY", "1073741824" dev "0", Whole::<u64>::or_zero(1_125_899_906_842_624, "no limit"),
+            "Memory that the messages, claims and results of all channels of one key may take in Redis, in bytes, whoever posts them; then these channels refuse posts with quota_exceeded. They are looked at now and then: it may be a little more.";
+        max_leases_per_key: u64 = "MAX_LEASES_PER_KEY", "100000", Whole::<u64>::or_zero(10_000_000, "no limit"),
+            "Leases of one key that may run at the same time, on all channels; replicas hear of each other's with a delay of USAGE_FLUSH_SECONDS, so it may be a tenth more for each.";
         max_leases_per_channel: u64 = "MAX_LEASES_PER_CHANNEL", "100000", Whole::<u64>::new(1, 10_000_000),
             "Leases of one channel that may run at the same time.";
         max_redis_bytes: u64 = "MAX_REDIS_BYTES", "0", Whole::<u64>::or_zero(1_125_899_906_842_624, "nine tenths of Redis' own maxmemory, if it has one"),

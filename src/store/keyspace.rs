@@ -99,6 +99,21 @@ pub static KEY: &[KeyDef] = &[
     key("session_index", "session-index:", "zset", "24 h after its newest session", "the key's session ids by creation"),
     key("audit", "audit:", "stream", "AUDIT_RETENTION_DAYS after its newest event; at most 1,000", "security events that concern the key"),
     key("usage", "usage:", "hash", "90 days after the key was last used", "requests, errors, claims and acks of the key"),
+    key(
+        "running",
+        "running:",
+        "zset",
+        "the end of its last lease",
+        "running leases of the key, by their end; and those that ended before it",
+    ),
+    key(
+        "holdings",
+        "holdings:",
+        "hash",
+        "the last deadline of its channels",
+        "channel → bytes that it held when a post looked, of the key's channels that hold something; and their sum",
+    ),
+    key("holdings_end", "holdings-end:", "zset", "the last deadline of its channels", "these channels by their deadlines"),
     key("pin", "pin:", "string", "24 h", "a write that came with a name → the channel id its retries go to"),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),
 ];

@@ -27,7 +27,7 @@ pub static ACCOUNT_USAGE: Operation = Operation {
     request: None,
     success: (200, Some(schema::of::<AccountUsage>)),
     also: None,
-    scripts: &[&scripts::USAGE_OVERVIEW, &scripts::USAGE_ADD],
+    scripts: &[&scripts::USAGE_OVERVIEW, &scripts::USAGE_ADD, &scripts::USAGE_LEASES, &scripts::USAGE_HOLDINGS],
     refusals: &[],
 };
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::counted;
 use super::held::{Held, overview};
+use super::{counted, holdings, leases};
 use crate::app::App;
 use crate::channels::aliases::MAX_ALIASES;
 use crate::error::Result;
@@ -19,6 +19,10 @@ pub struct Amounts {
     sessions_per_key: Option<u64>,
     /// Posted since midnight UTC; what other replicas counted in the last seconds is missing.
     bytes_per_key_per_day: Option<u64>,
+    /// What all channels of the key hold in memory, claims and results included, as far as posts have looked at it.
+    bytes_per_key: Option<u64>,
+    /// Leases that run, on all channels; what other replicas counted in the last seconds is missing.
+    leases_per_key: Option<u64>,
     /// Requests that wait, on one replica.
     waiters_per_key: Option<u64>,
     members_per_channel: Option<u64>,
@@ -42,6 +46,8 @@ pub fn limits(app: &App) -> Amounts {
         actors_per_key: limit(settings.max_actors_per_key),
         sessions_per_key: limit(settings.max_sessions_per_key),
         bytes_per_key_per_day: limit(settings.max_bytes_per_key_per_day),
+        bytes_per_key: limit(settings.max_bytes_per_key),
+        leases_per_key: limit(settings.max_leases_per_key),
         waiters_per_key: limit(settings.longpoll_max_waiters_per_key as u64),
         members_per_channel: limit(settings.max_members_per_channel),
         access_requests_per_channel: limit(settings.max_access_requests_per_channel),
@@ -66,6 +72,8 @@ pub(super) async fn used_by(app: &App, key: &KeyId) -> Result<(Amounts, Held)> {
         actors_per_key: Some(has.actors),
         sessions_per_key: Some(has.sessions),
         bytes_per_key_per_day: Some(counts.bytes),
+        bytes_per_key: holdings::held_by(app, key).await?,
+        leases_per_key: if app.settings.max_leases_per_key > 0 { Some(leases::running(app, key).await?) } else { None },
         waiters_per_key: Some(app.waiting.of(key) as u64),
         members_per_channel: Some(has.held.most_members),
         access_requests_per_channel: Some(has.held.most_requests),

@@ -6,6 +6,8 @@ pub mod amounts;
 pub mod budget;
 pub mod channel;
 mod held;
+pub mod holdings;
+pub mod leases;
 pub mod metrics;
 pub mod quotas;
 mod tally;
@@ -25,7 +27,7 @@ use crate::store::{Reply, scripts};
 /// Keys or channels whose counts are on their way to Redis at the same time.
 const FLUSHED_AT_ONCE: usize = 16;
 
-/// Flushes every few seconds, until the replica leaves.
+/// Flushes every few seconds, until the replica leaves; what channels hold, more often.
 pub fn start(app: &App) {
     let weak = std::sync::Arc::downgrade(app);
     let every = app.settings.usage_flush;
@@ -36,6 +38,7 @@ pub fn start(app: &App) {
             flush(&app).await;
         }
     });
+    holdings::start(app);
 }
 
 /// Adds what was counted to the counters in Redis. What Redis certainly did not take is kept for the next time; what it may have taken is
@@ -53,6 +56,8 @@ pub async fn flush(app: &App) {
             }
         })
         .await;
+    leases::flush(app).await;
+    holdings::report(app).await;
     let of_channels = futures::stream::iter(app.tally.channels.take_all());
     of_channels
         .for_each_concurrent(FLUSHED_AT_ONCE, |(channel, counts)| async move {

@@ -27,7 +27,7 @@ pub static ADMIN_QUOTAS: Operation = Operation {
     request: None,
     success: (200, Some(schema::of::<Quotas>)),
     also: None,
-    scripts: &[&scripts::KEY_READ, &scripts::USAGE_OVERVIEW, &scripts::USAGE_ADD],
+    scripts: &[&scripts::KEY_READ, &scripts::USAGE_OVERVIEW, &scripts::USAGE_ADD, &scripts::USAGE_LEASES, &scripts::USAGE_HOLDINGS],
     refusals: &[Code::InvalidKeyId],
 };
 

@@ -112,15 +112,20 @@ impl<O, C> Default for Board<O, C> {
 
 impl<O: Hash + Eq + Clone, C: AddAssign + Default + PartialEq> Board<O, C> {
     pub fn add(&self, owner: &O, more: C) {
-        if more == C::default() {
-            return;
+        if more != C::default() {
+            self.change(owner, |counts| *counts += more);
         }
+    }
+}
+
+impl<O: Hash + Eq + Clone, C: Default> Board<O, C> {
+    /// Changes what is kept for one; None where there is no room for another owner.
+    pub fn change<R>(&self, owner: &O, change: impl FnOnce(&mut C) -> R) -> Option<R> {
         let mut part = self.part(owner).lock();
         if let Some(counts) = part.get_mut(owner) {
-            *counts += more;
-        } else if part.len() < OWNERS_OF_A_PART {
-            part.insert(owner.clone(), more);
+            return Some(change(counts));
         }
+        (part.len() < OWNERS_OF_A_PART).then(|| change(part.entry(owner.clone()).or_default()))
     }
 
     /// Takes what was counted for one.

@@ -11,6 +11,7 @@ mod mcp;
 mod mcp_discovery;
 mod outboxes;
 mod python_sdk;
+mod quotas;
 mod races;
 mod readers;
 mod revocation;

@@ -54,6 +54,32 @@ async fn a_hot_operation_is_one_script_and_two_with_a_rate_limit() {
     }
 }
 
+/// Only then a replica asks how many leases the key has.
+#[tokio::test]
+async fn a_claim_under_a_lease_is_one_script_more_where_the_key_is_near_its_limit() {
+    let redis = RedisServer::start_private(&[]);
+    let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_MAX_LEASES_PER_KEY", "200").start().await;
+    settled(&redis).await;
+    let agent = fleet.agent("agent").await;
+    let channel = agent.channel("claimable").await;
+    for n in 0..170 + 3 * ROUNDS {
+        agent.post_message(&channel, &format!("task {n}")).await;
+    }
+    let hot = |scripts| Hot { redis: redis.clone(), agent: agent.clone(), scripts };
+    let claim = |agent: &Agent| agent.claim_next(&channel, json!({ "lease_seconds": 300 }));
+    hot(1).cost("a claim", claim).await;
+    for _ in 0..17 {
+        agent.on(0).claim_next(&channel, json!({ "lease_seconds": 300, "max": 10 })).await.ok(200);
+    }
+    let used = |replica| agent.on(replica).get("/v1/account/usage").into_future();
+    used(1).await.ok(200);
+    assert_eq!(used(0).await.ok(200)["used"]["leases_per_key"], 182);
+    used(1).await.ok(200);
+    hot(2).cost("a claim near the limit", claim).await;
+    hot(1).cost("a claim without a lease", |agent| agent.claim_next(&channel, json!({}))).await;
+    fleet.finish().await;
+}
+
 /// Nothing more for a webhook of the channel; mentions are looked up once a second.
 #[tokio::test]
 async fn a_post_that_is_pushed_or_mentions_somebody_is_one_script_too() {

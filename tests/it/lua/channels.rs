@@ -69,7 +69,7 @@ fn creation_writes_the_record_and_its_owner_as_a_member() {
         let expected = format!(
             "{} hash kept\n  {OWNER} = {START}\u{1f}\n{} hash kept\n  access = open\n  created = {START}\n  deadline = 0\n  \
              mode = claimable\n  name = tasks\n  owner = {OWNER}\n  retention = 600\n  rev = 1\n  \
-             settings = \\xa9claimable\\xc2\\xcd\\x01,\\xcd\\x02X\\x01\\x00\\xc2\\xc0\\xc0\\xc2\\xc0\\xc0\\xc2\\xc2\n  ttl = 300\n  updated = {START}\n",
+             settings = \\xa9claimable\\xc2\\xcd\\x01,\\xcd\\x02X\\x01\\x00\\xc2\\xc0\\xc0\\xc2\\xc0\\xc0\\xc2\\xc2\\xc0\n  ttl = 300\n  updated = {START}\n",
             b.key("members"),
             b.key("meta")
         );

@@ -7,6 +7,13 @@ const ACK: &str = "claims/ack_with_result";
 
 pub fn answers(b: &Bench) {
     claims_ack::answers_of(b, ACK);
+    b.set("mode", "claimable");
+    let n = b.post();
+    b.claim(n, 5000);
+    b.set("full_until", &(b.now() + SECOND).to_string());
+    b.ask(ACK).with("n", n).run().ok("full").wrote_nothing();
+    b.set("full_until", "1");
+    b.ask(ACK).with("n", n).run().ok("look");
 }
 
 /// The parts of a message's result, as they are stored.

@@ -20,6 +20,11 @@ pub fn answers(b: &Bench) {
     b.ask(POST).once("r").with("body", "another").run().no("idempotency_key_reused");
     assert_eq!(b.ask(POST).with("cap", 1).run().no("quota_exceeded").detail("value#"), "1");
     assert_eq!(b.ask(POST).with("cap_bytes", 1).run().no("quota_exceeded").detail("limit"), "bytes_per_channel");
+    b.ask("channels/full").with("seconds", 30).run().ok("marked");
+    b.ask(POST).run().ok("full").wrote_nothing();
+    set("full_until", "1");
+    b.ask(POST).run().ok("look");
+    set("full_until", "");
     set("metadata_schema", "{\"required\":[\"a\"]}");
     set("schema_rev", "f1");
     let changed = b.ask(POST).run().ok("schema_changed").wrote_nothing();

@@ -36,6 +36,7 @@ mod messages_retract;
 mod no_channel;
 mod placeholders;
 mod pushing;
+mod quotas_of_keys;
 mod replication;
 mod rooms;
 mod rooms_counts;
@@ -101,6 +102,7 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("channels/create", channels::answers_create),
     ("channels/delete", channels::answers_delete),
     ("channels/end_after", channels::answers_end_after),
+    ("channels/full", quotas_of_keys::answers_full),
     ("channels/read", channels::answers_read),
     ("channels/update", channels::answers_update),
     ("claims/ack", claims_ack::answers),
@@ -176,6 +178,8 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("usage/channel", usage::answers_channel),
     ("usage/channel_add", channel_metrics::answers_add),
     ("usage/channel_metrics", channel_metrics::answers),
+    ("usage/holdings", quotas_of_keys::answers_holdings),
+    ("usage/leases", quotas_of_keys::answers_leases),
     ("usage/overview", usage::answers_overview),
     ("webhooks/actor_hook", pushing::answers_actor_hook),
     ("webhooks/disable", pushing::answers_disable),

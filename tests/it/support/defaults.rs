@@ -46,6 +46,8 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "event" => return format!("key.issue\u{1f}{OWNER}\u{1f}\u{1f}192.0.2.1\u{1f}{{}}"),
         "keep" => "5",
         "keep_ms" | "life_ms" => "60000",
+        "remember_ms" => "20000",
+        "seconds" => "30",
         "rev" => "1",
         "requests" | "errors" | "claims" | "acks" | "bytes" | "releases" => "0",
         "result" => "what came out",

@@ -1,5 +1,7 @@
 //! `GET /v1/account/usage` and `GET /v1/admin/quotas`.
 
+mod per_key;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -48,12 +50,15 @@ async fn a_key_sees_its_limits_and_what_it_uses_and_the_operator_sees_the_same()
         ("aliases_per_channel", json!(20), json!(1)),
         ("messages_per_channel", json!(1_000_000), json!(5)),
         ("leases_per_channel", json!(50), json!(2)),
+        ("leases_per_key", json!(100_000), json!(0)),
     ];
     for (name, limit, used) in rows {
         assert_eq!((&usage["limits"][name], &usage["used"][name]), (&limit, &used), "{name}");
     }
     let posted = usage["used"]["bytes_per_key_per_day"].as_u64().unwrap();
     assert_eq!((usage["limits"]["bytes_per_key_per_day"].as_u64(), posted > 5000), (Some(1 << 30), true), "{posted}");
+    assert_eq!((usage["limits"]["bytes_per_key"].as_u64(), usage["used"]["bytes_per_key"].is_u64()), (Some(1 << 30), true));
+    assert_eq!(worker.get("/v1/account/usage").await.ok(200)["used"]["leases_per_key"], 2);
     let (largest, all) = (usage["used"]["bytes_per_channel"].as_u64().unwrap(), usage["bytes_in_owned_channels"].as_u64().unwrap());
     assert!(largest > 5000 && all > largest, "{largest} of {all}");
     assert_eq!((&usage["limits"]["bytes_per_channel"], &usage["channels_counted"]), (&json!(1_000_000), &json!(2)));
