@@ -109,7 +109,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     listen_for_changes(&app);
     usage::start(&app);
     capacity::start(&app);
-    sandbox::start(&app);
+    sandbox::offer(&app);
     rooms::survey::start(&app);
     Ok(app)
 }
