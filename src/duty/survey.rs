@@ -23,7 +23,7 @@ pub const OLDEST: &str = "oldest_open";
 pub const DURATION_MS: &str = "survey_ms";
 
 /// Between the begins of two passes, at least.
-const EVERY: Duration = Duration::from_secs(10);
+const EVERY: Duration = Duration::from_secs(5);
 /// Between the end of a long pass and the next one.
 const BREATH: Duration = Duration::from_secs(1);
 /// Keys of one page of the walk.

@@ -299,7 +299,7 @@ settings! {
         instance_kind: String = "INSTANCE_KIND", "self-hosted", Text { max: 64, of: "letters, digits and . _ -", ok: is_word_character },
             "What /health says this instance is.";
         survey_keys_per_second: u64 = "SURVEY_KEYS_PER_SECOND", "10000", Whole::<u64>::or_zero(1_000_000, "off"),
-            "Keys of Redis that the one worker with the fleet's background work walks in a second, to count channels and to find the oldest open message; every 10 seconds at most it begins anew.";
+            "Keys of Redis that the one worker with the fleet's background work walks in a second, to count channels and to find the oldest open message; every 5 seconds at most it begins anew.";
         log_format: LogFormat = "LOG_FORMAT", "json" dev "text", LogFormats,
             "How log lines are written, to standard error.";
         log_level: String = "LOG_LEVEL", "info" dev "warn", LogFilter,
