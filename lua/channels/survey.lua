@@ -18,13 +18,13 @@ not it was returned to `open`.
 local live = math.max(dead, 0)
 if mode ~= 'claimable' then return ok('channel', 0, 0, 0, used_until()) end
 --- @include lib/number
---- @include lib/record
 local from = '(' .. int(live)
 local count = redis.call('ZCOUNT', open, from, '+inf')
 local oldest = tonumber(redis.call('ZRANGEBYSCORE', open, from, '+inf', 'LIMIT', 0, 1)[1])
 -- Nobody may have called since these ended. At most 128 are looked at; the others count, but are not asked for their age.
 local ended = redis.call('ZRANGEBYSCORE', leases, '-inf', int(now), 'LIMIT', 0, 128)
 if #ended > 0 then
+  --- @include lib/record
   local records = redis.call('HMGET', claims, unpack(ended))
   for i, m in ipairs(ended) do
     local r = parse(records[i])

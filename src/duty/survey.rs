@@ -27,7 +27,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Between the end of a long pass and the next one.
 const BREATH: Duration = Duration::from_secs(1);
 /// Keys of one page of the walk.
-const PAGE: usize = 500;
+const PAGE: usize = 200;
 /// Channels that are looked into at the same time.
 const AT_ONCE: usize = 8;
 

@@ -217,13 +217,7 @@ pub static HOOK: &[KeyDef] = &[
 /// The fleet's background work, for the whole instance in one slot.
 pub static DUTY: &[KeyDef] = &[
     key("holder", "holder", "string", "8 s", "the worker that does the fleet's background work"),
-    key(
-        "findings",
-        "findings",
-        "hash",
-        "a day after it was last written",
-        "what it found last, for /metrics: of all channels, of the queues of webhooks, and when",
-    ),
+    key("findings", "findings", "hash", "a day after its last write", "what was found last of channels and queues, and when"),
 ];
 
 /// Where a script's keys lie: prefix and hash tag.
