@@ -123,7 +123,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     news::start(&app);
     usage::start(&app);
     capacity::start(&app);
-    sandbox::start(&app);
+    sandbox::offer(&app);
     rooms::survey::start(&app);
     Ok(app)
 }

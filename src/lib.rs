@@ -4,7 +4,7 @@
 //! handler) → `lua/messages/post.lua` (the one atomic step) → `messages/mod.rs` (what a message is).
 //!
 //! - Domains, each an area of the API: [`api_keys`], [`channels`], [`messages`], [`claims`], [`members`], [`access_requests`],
-//!   [`invitations`], [`events`], [`actors`], [`tasks`], [`sessions`], [`usage`], [`audit`], [`admin`], [`discovery`], [`sandbox`], [`webhooks`];
+//!   [`invitations`], [`events`], [`actors`], [`tasks`], [`sessions`], [`usage`], [`audit`], [`admin`], [`discovery`], [`sandbox`], [`webhooks`], [`duty`] (what one worker does for the fleet);
 //!   encrypted rooms, which need no key: [`rooms`]; what agents and people read: [`documents`].
 //! - What no domain owns: [`http`] (who asks, bodies, limits, headers), [`schemas`] (what channels ask of metadata), [`store`] (Redis, scripts, every key), [`wait`] (long-poll),
 //!   [`error`] (every error code, once), [`ids`], [`observe`] (metrics), [`telemetry`] (traces).
@@ -23,6 +23,7 @@ pub mod claims;
 pub mod commands;
 pub mod discovery;
 pub mod documents;
+pub mod duty;
 pub mod error;
 pub mod events;
 pub mod http;

@@ -34,11 +34,10 @@ local facts, reused = seen()
 if reused then return reused end
 if facts then return ok('replayed') end
 --- @include lib/owner
+--- @include lib/erase
 --- @include lib/wake
 local name, aliases = unpack(redis.call('HMGET', meta, 'name', 'aliases'))
--- UNLINK frees a large stream outside the script's time.
-redis.call('UNLINK', meta, members, log, open, claims, leases, retracted, requests, invites, events, outbox)
-redis.call('SET', gone, '1', 'EX', 691200)
+erase()
 remember('1')
 wake_up('all')
 return ok('deleted', name, aliases or '')

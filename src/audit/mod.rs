@@ -42,6 +42,7 @@ pub enum Kind {
     ChannelPause,
     ChannelResume,
     ChannelDeleteAdmin,
+    ChannelExpire,
     MintingToggle,
     WebhookDisable,
 }
@@ -56,6 +57,7 @@ impl Kind {
             Self::ChannelPause => "channel.pause",
             Self::ChannelResume => "channel.resume",
             Self::ChannelDeleteAdmin => "channel.delete.admin",
+            Self::ChannelExpire => "channel.expire",
             Self::MintingToggle => "minting.toggle",
             Self::WebhookDisable => "webhook.disable",
         }
@@ -70,7 +72,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// `subject`: the key it is about. `actor`: the key that did it; none is the operator, or somebody who had no key yet. `detail` never
+    /// `subject`: the key it is about. `actor`: the key that did it; none is the operator, the service itself, or somebody who had no key yet. `detail` never
     /// holds a secret.
     pub fn new(kind: Kind, subject: Option<&KeyId>, actor: Option<&KeyId>, from: IpAddr, detail: &Value) -> Self {
         let id = |key: Option<&KeyId>| key.map_or("", KeyId::as_str).to_owned();
@@ -132,12 +134,12 @@ async fn repeat<'a>(app: &App, call: impl Fn() -> Call<'a>) {
 pub struct AuditEvent {
     id: String,
     /// `key.issue`, `key.issue.admin`, `key.revoke`, `key.revoke.admin`, `channel.pause`, `channel.resume`, `channel.delete.admin`,
-    /// `minting.toggle` or `webhook.disable`.
+    /// `channel.expire`, `minting.toggle` or `webhook.disable`.
     #[schema(example = "key.issue")]
     event_type: String,
     /// The key it is about.
     subject_key_id: Option<String>,
-    /// The key that did it; null: the operator, or somebody who had no key yet.
+    /// The key that did it; null: the operator, the service itself, or somebody who had no key yet.
     actor_key_id: Option<String>,
     /// Client address, as far as trusted proxies tell.
     remote_addr: String,

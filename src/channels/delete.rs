@@ -55,16 +55,26 @@ pub async fn delete(app: &App, key: &KeyId, id: &ChannelId, once: &Once) -> Resu
         .await?;
     let replayed = reply.status() == "replayed";
     if !replayed {
-        listing::leave(app, id, Because::Deleted).await;
-        holdings::forget(app, key, id).await;
-        webhooks::forget(app, id).await;
-        free_name(app, key, &reply.text(0)?, id, true).await?;
-        for alias in reply.text(1)?.split('\u{1f}').filter(|a| !a.is_empty()) {
-            aliases::free(app, alias, id).await?;
-        }
-        tell_of_changed_names(app).await;
+        free_names(app, key, id, &reply.text(0)?, &reply.text(1)?).await?;
     }
     Ok(replayed)
+}
+
+/// Frees all that leads to a channel which was deleted: its place on the list, among what its owner holds and in the index of outboxes, its owner's name for it, its aliases, each
+/// ended by \31.
+///
+/// # Errors
+/// Redis trouble.
+pub async fn free_names(app: &App, owner: &KeyId, id: &ChannelId, name: &str, all_aliases: &str) -> Result<()> {
+    listing::leave(app, id, Because::Deleted).await;
+    holdings::forget(app, owner, id).await;
+    webhooks::forget(app, id).await;
+    free_name(app, owner, name, id, true).await?;
+    for alias in all_aliases.split('\u{1f}').filter(|a| !a.is_empty()) {
+        aliases::free(app, alias, id).await?;
+    }
+    tell_of_changed_names(app).await;
+    Ok(())
 }
 
 /// Frees a name of a key, if it still stands for this channel. `gone`: the channel was deleted; else it goes on under another name.

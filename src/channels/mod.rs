@@ -5,6 +5,7 @@ pub mod aliases;
 pub mod create;
 pub mod delete;
 pub mod discover;
+pub mod expire;
 pub mod listing;
 pub mod read;
 pub mod resolve;

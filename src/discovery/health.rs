@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::api_keys::minting;
 use crate::app::App;
 use crate::discovery::schema;
+use crate::duty;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Context};
 use crate::operation::{Auth, Operation};
@@ -123,6 +124,8 @@ pub async fn metrics(State(app): State<App>) -> Result<Response> {
     app.metrics.waits.look(app.hub.stats(), app.settings.longpoll_max_waiters);
     app.metrics.redis.look(app.redis.running(), &app.capacity);
     let mut page = app.metrics.text().map_err(|e| ApiError::internal(e.to_string()))?;
-    page.extend_from_slice(survey::metrics(&app).await.as_bytes());
+    let (of_rooms, of_fleet) = tokio::join!(survey::metrics(&app), duty::metrics::page(&app));
+    page.extend_from_slice(of_rooms.as_bytes());
+    page.extend_from_slice(&of_fleet);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response())
 }

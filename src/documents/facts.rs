@@ -43,6 +43,8 @@ pub struct Facts {
     pub max_bytes_per_key: u64,
     pub max_leases_per_key: u64,
     pub max_leases_per_channel: u64,
+    /// Days without use after which an empty channel is deleted; 0: never.
+    pub channel_idle_days: u64,
     /// Whether there is a sandbox.
     pub sandbox: bool,
     pub sandbox_ttl: u64,
@@ -102,6 +104,7 @@ impl Facts {
             max_bytes_per_key: settings.max_bytes_per_key,
             max_leases_per_key: settings.max_leases_per_key,
             max_leases_per_channel: settings.max_leases_per_channel,
+            channel_idle_days: settings.channel_idle_days,
             sandbox: settings.sandbox,
             sandbox_ttl: settings.sandbox_ttl_s,
             sandbox_max_messages: settings.sandbox_max_messages,

@@ -16,6 +16,7 @@ use prometheus::{
 use self::register::Register;
 use self::waits::Waits;
 use self::work::Work;
+use crate::duty::metrics::DutyMetrics;
 use crate::operation::Operation;
 use crate::store::measure::RedisMetrics;
 use crate::webhooks::metrics::WebhookMetrics;
@@ -45,6 +46,8 @@ pub struct Metrics {
     pub caches: Caches,
     /// Those of webhooks; only a worker counts most of them.
     pub webhooks: WebhookMetrics,
+    /// That of the fleet's background work; only workers do it.
+    pub duty: DutyMetrics,
 }
 
 /// Whether what a request needs was known here.
@@ -138,6 +141,7 @@ impl Metrics {
                 actors: CacheCounts::new(&lookups, "actors"),
             },
             webhooks: WebhookMetrics::new(&registry)?,
+            duty: DutyMetrics::new(&register)?,
             registry,
         })
     }

@@ -27,7 +27,7 @@ use reader::Reader;
 
 use kinds::{
     Address, Authorities, BaseUrl, Described, Durabilities, Folder, HeaderSecret, Hosts, LogFilter, LogFormats, Millis, Networks, Optional,
-    Port, Program, RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole,
+    Port, Program, RedisUrl, Seconds, SecondsList, SecretFile, Switch, Text, Whole, is_key_character, is_word_character,
 };
 
 /// What every variable starts with.
@@ -226,6 +226,8 @@ settings! {
             "Days that expired messages stay in the history, where the channel's creator names none.";
         default_discoverable: bool = "DEFAULT_DISCOVERABLE", "true", Switch,
             "Whether an open channel is listed for everybody, where its creator does not say.";
+        channel_idle_days: u64 = "CHANNEL_IDLE_DAYS", "0", Whole::<u64>::or_zero(3650, "off"),
+            "Days without a post or a change of its settings after which a channel is deleted, once its messages and their history have ended too; its owner's audit says so. Workers do that, so they need this setting.";
         auto_idempotency_s: u64 = "AUTO_IDEMPOTENCY_SECONDS", "0", Whole::<u64>::or_zero(86_400, "off"),
             "Seconds for which an identical write without an Idempotency-Key is taken for a retry.";
     }
@@ -300,6 +302,8 @@ settings! {
             "How often a replica adds what it counted for each key to the counters in Redis; other replicas show it so much later.";
         instance_kind: String = "INSTANCE_KIND", "self-hosted", Text { max: 64, of: "letters, digits and . _ -", ok: is_word_character },
             "What /health says this instance is.";
+        survey_keys_per_second: u64 = "SURVEY_KEYS_PER_SECOND", "10000", Whole::<u64>::or_zero(1_000_000, "off"),
+            "Keys of Redis that the one worker with the fleet's background work walks in a second, to count channels and to find the oldest open message; every 5 seconds at most it begins anew.";
         log_format: LogFormat = "LOG_FORMAT", "json" dev "text", LogFormats,
             "How log lines are written, to standard error.";
         log_level: String = "LOG_LEVEL", "info" dev "warn", LogFilter,
@@ -311,15 +315,6 @@ settings! {
         redis_server: PathBuf = "REDIS_SERVER", "redis-server", Program,
             "The program to start as private Redis, version 7.0 or later.";
     }
-}
-
-fn is_word_character(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
-}
-
-// Braces would be read as a hash tag and send every key to one slot.
-fn is_key_character(c: char) -> bool {
-    is_word_character(c) || c == ':'
 }
 
 /// The row of a variable.

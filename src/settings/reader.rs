@@ -38,6 +38,12 @@ impl Reader {
         if settings.redis_authorities.is_some() && !settings.redis_url.tls() {
             self.together("REDIS_TLS_CA_FILE", &format!("{PREFIX}REDIS_URL does not ask for TLS: its scheme must begin with rediss"));
         }
+        if settings.channel_idle_days > 0 && settings.survey_keys_per_second == 0 {
+            self.together(
+                "CHANNEL_IDLE_DAYS",
+                &format!("idle channels are found by the survey: {PREFIX}SURVEY_KEYS_PER_SECOND must not be 0"),
+            );
+        }
         if settings.metrics_port.is_some_and(|port| port != 0 && port == settings.port) {
             self.together("METRICS_PORT", &format!("must differ from {PREFIX}PORT (leave it unset to have /metrics there)"));
         }

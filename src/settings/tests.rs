@@ -145,6 +145,13 @@ fn metrics_cannot_have_the_port_of_the_api_to_themselves() {
 }
 
 #[test]
+fn idle_channels_are_found_by_the_survey_alone() {
+    let mistakes = read(&[("CHANNEL_IDLE_DAYS", "90"), ("SURVEY_KEYS_PER_SECOND", "0")]).expect_err("a mistake");
+    assert!(mistakes[0].to_string().contains("BACKCHANNEL_SURVEY_KEYS_PER_SECOND must not be 0"), "{}", mistakes[0]);
+    assert!(read(&[("CHANNEL_IDLE_DAYS", "90")]).is_ok() && read(&[("SURVEY_KEYS_PER_SECOND", "0")]).is_ok());
+}
+
+#[test]
 fn the_port_that_kubernetes_sets_is_explained() {
     assert!(mistake("PORT", "tcp://10.0.0.1:80").contains("enableServiceLinks: false"));
 }

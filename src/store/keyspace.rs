@@ -1,9 +1,12 @@
 //! Every key this service writes, declared once: name in scripts, form, type, life, and what it holds.
 
-use std::fmt::Write;
+mod document;
+
 use std::net::IpAddr;
 
 use crate::ids::{ActorId, ChannelId, InvitationId, KeyId, KeySlot, MessageId, RoomId};
+
+pub use document::keyspace_md;
 
 /// One key of a slot. `{}` of the form is filled with the parameter that the caller names.
 #[derive(Debug)]
@@ -66,7 +69,7 @@ pub static CHANNEL: &[KeyDef] = &[
     ),
     key("pushed", "pushed:", "string", "60 s", "the delivery that told this actor of a mention last: one a minute is pushed"),
     key("gone", "gone", "string", "8 days", "the channel was deleted: its id is not used again while answers of its time may be replayed"),
-    key("poster", "poster", "string", "10 s", "of the sandbox: the replica that posts its heartbeats"),
+    key("poster", "poster", "string", "10 s", "of the sandbox: the worker that posts its heartbeats"),
     key("mark", "mark", "string", "1 s", "what replicas of Redis confirm, where BACKCHANNEL_DURABILITY is replicated"),
     key(
         "wake",
@@ -235,6 +238,12 @@ pub static HOOK: &[KeyDef] = &[
     key("failing", "failing", "string", "30 days after the last failure, or the next success", "since when every try has failed"),
 ];
 
+/// The fleet's background work, for the whole instance in one slot.
+pub static DUTY: &[KeyDef] = &[
+    key("holder", "holder", "string", "8 s", "the worker that does the fleet's background work"),
+    key("findings", "findings", "hash", "a day after its last write", "what was found last of channels and queues, and when"),
+];
+
 /// Where a script's keys lie: prefix and hash tag.
 #[derive(Clone, Debug)]
 pub struct Slot {
@@ -340,6 +349,20 @@ impl Keyspace {
         self.slot(&format!("hook:{target}"), HOOK)
     }
 
+    pub fn duty(&self) -> Slot {
+        self.slot("duty", DUTY)
+    }
+
+    /// What the records of all channels match, as a pattern of Redis. A prefix has no characters that mean something there.
+    pub fn channel_records(&self) -> String {
+        format!("{}{{ch_*}}:meta", self.prefix)
+    }
+
+    /// The channel whose record this key is.
+    pub fn channel_of_record(&self, key: &str) -> Option<ChannelId> {
+        ChannelId::parse(key.strip_prefix(&self.prefix)?.strip_prefix('{')?.strip_suffix("}:meta")?)
+    }
+
     /// The topic that wakes a channel's waiters.
     pub fn wake_topic(&self, id: &ChannelId) -> String {
         format!("{}{{{}}}:wake", self.prefix, id.as_str())
@@ -395,41 +418,7 @@ pub fn table(slot: &str) -> Option<&'static [KeyDef]> {
         "outboxes" => Some(OUTBOXES),
         "jobs" => Some(JOBS),
         "hook" => Some(HOOK),
+        "duty" => Some(DUTY),
         _ => None,
     }
-}
-
-/// `docs/keyspace.md`, written from the tables above.
-pub fn keyspace_md() -> String {
-    let mut page = String::from(
-        "# Keys in Redis\n\n\
-         Every key this service writes. `bc:` stands for BACKCHANNEL_KEY_PREFIX; what is in braces chooses the slot, so all keys of one table that\n\
-         share it lie on one node of a cluster. Every key has an owner that ends it, or an expiry. This page is written by\n\
-         `backchannel print keyspace` from the table that scripts are called with.\n",
-    );
-    let slots = [
-        ("A channel", "ch_…", CHANNEL),
-        ("An API key, its label and its actors", "bck_…", KEY),
-        ("Minting and the audit of the instance", "mint", MINT),
-        ("What replicas tell each other", "fleet", FLEET),
-        ("A global alias of a channel", "alias:…", ALIAS),
-        ("A global alias of an actor", "actor-alias:…", ALIAS),
-        ("An invitation", "inv_…", INVITATION),
-        ("A client address", "address:…", ADDRESS),
-        ("An encrypted room", "room:…", ROOM),
-        ("Counts of all rooms", "rooms", ROOMS),
-        ("The list of channels that can be found", "discoverable", DISCOVERABLE),
-        ("A part of the index of outboxes (0 to 15)", "outboxes:…", OUTBOXES),
-        ("A queue of webhook deliveries (0 to 7)", "jobs:…", JOBS),
-        ("Deliveries to the webhook of a channel or an actor", "hook:…", HOOK),
-    ];
-    for (title, tag, table) in slots {
-        // Writing to a String cannot fail.
-        let _ = write!(page, "\n## {title}\n\n| key | type | life | holds |\n| --- | --- | --- | --- |\n");
-        for def in table {
-            let parameter = if def.suffix.ends_with(':') { "…" } else { "" };
-            let _ = writeln!(page, "| `bc:{{{tag}}}:{}{parameter}` | {} | {} | {} |", def.suffix, def.kind, def.life, def.holds);
-        }
-    }
-    page + "\nOne topic more, in no table: `bc:{fleet}:keys-changed`, on which replicas tell each other which API keys changed.\n"
 }

@@ -19,6 +19,7 @@ pub mod reply;
 pub mod script;
 pub mod scripts;
 pub mod target;
+pub mod walk;
 
 pub use keyspace::{Keyspace, Slot};
 pub use redis::Redis;

@@ -1,4 +1,4 @@
-//! What a worker counts of deliveries, and what it last saw of the queues. No label names a channel, a host or a key.
+//! What a worker counts of deliveries. What the queues hold is read for all workers by one (`src/duty`). No label names a channel, a host or a key.
 
 use std::time::Duration;
 
@@ -23,9 +23,6 @@ pub struct WebhookMetrics {
     running: IntGauge,
     breakers: IntGaugeVec,
     opened: IntCounter,
-    depth: IntGauge,
-    later: IntGauge,
-    oldest: IntGauge,
 }
 
 impl WebhookMetrics {
@@ -70,18 +67,6 @@ impl WebhookMetrics {
                 "backchannel_webhook_breaker_opened_total",
                 "Times that a host was left alone because it did not answer.",
             )?,
-            depth: IntGauge::new(
-                "backchannel_webhook_queue_depth",
-                "Deliveries to be tried now, of the whole fleet; every worker shows it.",
-            )?,
-            later: IntGauge::new(
-                "backchannel_webhook_queue_later",
-                "Deliveries to be tried later, of the whole fleet; every worker shows it.",
-            )?,
-            oldest: IntGauge::new(
-                "backchannel_webhook_oldest_age_seconds",
-                "Age of the oldest delivery to be tried now, of the whole fleet; 0: there is none.",
-            )?,
         };
         for counter in [&metrics.tries, &metrics.dropped, &metrics.put_off] {
             registry.register(Box::new(counter.clone()))?;
@@ -89,9 +74,7 @@ impl WebhookMetrics {
         for counter in [&metrics.adopted, &metrics.swept, &metrics.sweeps, &metrics.paused, &metrics.disabled, &metrics.opened] {
             registry.register(Box::new(counter.clone()))?;
         }
-        for gauge in [&metrics.running, &metrics.depth, &metrics.later, &metrics.oldest] {
-            registry.register(Box::new(gauge.clone()))?;
-        }
+        registry.register(Box::new(metrics.running.clone()))?;
         registry.register(Box::new(metrics.durations.clone()))?;
         registry.register(Box::new(metrics.breakers.clone()))?;
         // Also while nothing has happened yet: what is not there cannot be told from zero.
@@ -148,13 +131,5 @@ impl WebhookMetrics {
         for (state, hosts) in BREAKERS.into_iter().zip(breakers) {
             self.breakers.with_label_values(&[state]).set(i64::try_from(hosts).unwrap_or(i64::MAX));
         }
-    }
-
-    /// What all queues hold together.
-    pub fn queues(&self, depth: u64, later: u64, oldest_s: u64) {
-        let set = |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        set(&self.depth, depth);
-        set(&self.later, later);
-        set(&self.oldest, oldest_s);
     }
 }

@@ -1,5 +1,6 @@
-//! A worker: reads the queues, delivers, and looks after what others left. Any number run beside each other, and one may be killed at any time:
-//! what it held is adopted by another after [`CLAIM_IDLE`].
+//! A worker: reads the queues, delivers, and looks after what others left; one of them also does what the fleet needs done once ([`crate::duty`]), and
+//! one keeps the sandbox from falling silent. Any number run beside each other, and one may be killed at any time: what it held is adopted by another
+//! after its longest try and [`CLAIM_MARGIN`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,8 +19,10 @@ use super::load::{Loaded, Owners};
 use super::push::Pusher;
 use super::sweep;
 use crate::app::App;
+use crate::duty::Duty;
 use crate::error::{ApiError, Result};
 use crate::ids::suffix;
+use crate::sandbox;
 use crate::shutdown::Shutdown;
 use crate::store::jobs::{Entry, JobReader, Trouble};
 use crate::store::keyspace::JOB_QUEUES;
@@ -99,6 +102,9 @@ impl Worker {
         loops.spawn(async move { worker.look_after().await });
         let worker = self.clone();
         loops.spawn(async move { sweep::run(&worker).await });
+        loops.spawn(Duty::new(self.courier.app.clone(), &self.name, self.shutdown.clone()).run());
+        let (app, shutdown) = (self.courier.app.clone(), self.shutdown.clone());
+        loops.spawn(async move { sandbox::post_heartbeats(&app, &shutdown).await });
         tracing::info!(worker = self.name, "delivering webhooks");
         loops.close();
         loops.wait().await;
@@ -107,7 +113,7 @@ impl Worker {
         if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
             tracing::warn!(jobs = self.tasks.len(), "leaving while deliveries are under way; another worker will repeat them");
         }
-        self.forget(&self.name).await;
+        forget(&self.courier.app, &self.name).await;
         Ok(())
     }
 
@@ -216,7 +222,7 @@ impl Worker {
         }
     }
 
-    /// What is due, what dead workers left, and the numbers.
+    /// What is due, what dead workers left, and the numbers of this worker.
     async fn look_after(self: &Arc<Self>) {
         let (mut adopt_at, mut gauge_at) = (Instant::now(), Instant::now());
         let mut from = vec!["0-0".to_owned(); JOB_QUEUES.into()];
@@ -232,7 +238,7 @@ impl Worker {
                 }
                 if now >= gauge_at {
                     gauge_at = now + GAUGE_EVERY;
-                    self.measure().await?;
+                    self.courier.app.metrics.webhooks.holds(self.held.lock().len(), self.courier.gates.breakers());
                 }
                 Ok::<_, ApiError>(())
             };
@@ -270,32 +276,13 @@ impl Worker {
         self.accept(queue, entries).await;
         Ok(())
     }
+}
 
-    async fn measure(&self) -> Result<()> {
-        let app = &self.courier.app;
-        let (mut depth, mut later, mut oldest_s) = (0, 0, 0);
-        for queue in 0..JOB_QUEUES {
-            let slot = app.keys.jobs(queue);
-            let reply = scripts::JOB_GAUGE.on(&slot).may_send_again(true).run(&app.redis).await?;
-            depth += reply.uint(0)?;
-            later += reply.uint(1)?;
-            let oldest_ms = reply.uint(2)?;
-            if oldest_ms > 0 {
-                oldest_s = oldest_s.max((reply.now().0 / 1000).saturating_sub(oldest_ms) / 1000);
-            }
-        }
-        app.metrics.webhooks.queues(depth, later, oldest_s);
-        app.metrics.webhooks.holds(self.held.lock().len(), self.courier.gates.breakers());
-        self.forget("").await;
-        Ok(())
-    }
-
-    /// Trouble does not matter: another worker forgets it later.
-    async fn forget(&self, worker: &str) {
-        for queue in 0..JOB_QUEUES {
-            let slot = self.courier.app.keys.jobs(queue);
-            let call = scripts::JOB_FORGET.on(&slot).arg("worker", worker).int("idle", FORGET_AFTER_MS);
-            let _ = call.run(&self.courier.app.redis).await;
-        }
+/// Forgets a worker without jobs; empty: all that were not heard of for long. Trouble does not matter: another worker forgets it later.
+pub async fn forget(app: &App, worker: &str) {
+    for queue in 0..JOB_QUEUES {
+        let slot = app.keys.jobs(queue);
+        let call = scripts::JOB_FORGET.on(&slot).arg("worker", worker).int("idle", FORGET_AFTER_MS);
+        let _ = call.run(&app.redis).await;
     }
 }

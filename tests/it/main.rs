@@ -3,6 +3,7 @@
 //! - `support/`: servers, replicas and clients for tests. Start with [`support::fleet::Fleet`].
 //! - `api/`: one file an operation, named like its URL.
 //! - `lua/`: one file a script, run alone on a Redis in cluster mode.
+//! - `duty/`: what one worker does for the whole fleet.
 //! - `fleet/`: what must hold over several replicas: races, killed replicas, waiting.
 //! - `contract/`: documents equal code.
 //! - `load/`: the k6 scenarios of `loadtest/k6`, and whether they notice what is broken.
@@ -34,6 +35,7 @@ mod api;
 mod contract;
 mod doctor;
 mod documents;
+mod duty;
 mod faults;
 mod fleet;
 mod history;

@@ -55,6 +55,16 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
+/// What a word may hold.
+pub fn is_word_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+/// What a prefix of keys may hold. Braces would be read as a hash tag and send every key to one slot.
+pub fn is_key_character(c: char) -> bool {
+    is_word_character(c) || c == ':'
+}
+
 /// Text that is never printed: `Debug` shows three stars and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

@@ -53,6 +53,9 @@ fn needed(chart: &Chart<'_>) -> Vec<String> {
     if chart.settings.durability == Durability::Replicated {
         lines.push("WAIT 1 1".to_owned());
     }
+    if chart.settings.survey_keys_per_second > 0 {
+        lines.push("SCAN 0".to_owned());
+    }
     for command in commands_of_scripts() {
         if ["SPUBLISH", "INFO", "TIME"].contains(&command.as_str()) {
             continue; // above, and before each script

@@ -12,7 +12,7 @@ const OF_CLIENTS: &[&str] = &["BACKCHANNEL_API_KEY"];
 /// Every text with its path, as an instance with all limits and one without would serve it.
 fn texts() -> Vec<(&'static str, Source, String)> {
     let variants: [&[(&str, &str)]; 2] = [
-        &[("BACKCHANNEL_ADMIN_TOKEN", "x"), ("BACKCHANNEL_SANDBOX", "true")],
+        &[("BACKCHANNEL_ADMIN_TOKEN", "x"), ("BACKCHANNEL_SANDBOX", "true"), ("BACKCHANNEL_CHANNEL_IDLE_DAYS", "90")],
         &[
             ("BACKCHANNEL_RATE_LIMIT", "0"),
             ("BACKCHANNEL_KEY_MINT_LIMIT", "0"),

@@ -86,12 +86,14 @@ async fn limits_in_documents_are_those_of_the_settings() {
 async fn documents_tell_of_the_sandbox_where_there_is_one_and_of_its_limits() {
     let limits = [("TTL_SECONDS", "1200"), ("MAX_MESSAGES", "123"), ("MAX_WRITES_PER_MINUTE", "77"), ("HEARTBEAT_SECONDS", "90")];
     let builder = Fleet::builder().replicas(1).env("BACKCHANNEL_SANDBOX", "true");
+    let builder = builder.env("BACKCHANNEL_CHANNEL_IDLE_DAYS", "45").env("BACKCHANNEL_SURVEY_KEYS_PER_SECOND", "10");
     let fleet = limits.iter().fold(builder, |b, (name, value)| b.env(&format!("BACKCHANNEL_SANDBOX_{name}"), value)).start().await;
     let page = text(&fleet.client(), "/llms.txt").await;
     for words in ["/v1/channels/sandbox/messages", "20 minutes", "123 messages", "77 messages a minute", "90 seconds"] {
         assert!(page.contains(words), "{words}: {page}");
     }
-    assert!(text(&fleet.client(), "/docs/protocol.md").await.contains("The channel `sandbox`"));
+    let protocol = text(&fleet.client(), "/docs/protocol.md").await;
+    assert!(protocol.contains("The channel `sandbox`") && protocol.contains("nothing changed for 45 days is deleted"), "{protocol}");
     assert!(text(&fleet.client(), "/humans").await.contains("/v1/channels/sandbox/messages"));
     let sandbox = fleet.client().get("/ai-manifest.json").await.ok(200)["capabilities"]["sandbox"].clone();
     let expected =

@@ -192,7 +192,8 @@ async fn one_post_wakes_a_thousand_readers_with_one_read_at_most_and_claimers_on
         at.into_iter().flatten().sum::<f64>() == 59.0
     })
     .await;
-    assert!(count.scripts_of_requests() <= 10, "{:?}", count.since());
+    // Besides, each look at the metrics asks Redis twice a replica.
+    assert!(count.scripts_of_requests() <= 16, "{:?}", count.since());
     poster.delete(&format!("/v1/channels/{tasks}")).await.has_status(204);
     let mut winners = 0;
     for claimer in claimers {

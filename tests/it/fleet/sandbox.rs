@@ -1,4 +1,4 @@
-//! The sandbox: one for the whole fleet, with one bot.
+//! The sandbox: one for the whole fleet, offered by the replicas, with one bot in the workers.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 use crate::support::client::Agent;
 use crate::support::fleet::{Builder, Fleet};
 use crate::support::wait::eventually;
+use crate::support::worker::Worker;
 
 const LABEL: &str = "sandbox-heartbeat-bot";
-/// The lease of the replica that posts ends by itself after 10 s; the rest is for a busy machine.
+/// The lease of the worker that posts ends by itself after 10 s; the rest is for a busy machine.
 const REPLACED_WITHIN: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(20);
 
 fn fleet() -> Builder {
     Fleet::builder()
@@ -34,16 +36,24 @@ async fn at_least(agent: &Agent, count: usize, limit: Duration) {
     eventually("the heartbeats go on", limit, || async { heartbeats(agent).await.len() >= count }).await;
 }
 
+async fn two_workers(fleet: &Fleet) -> [Worker; 2] {
+    [Worker::start(fleet, &[]).await, Worker::start(fleet, &[]).await]
+}
+
 /// The Redis key of this sandbox that ends so.
 fn key(fleet: &Fleet, channel: &str, suffix: &str) -> String {
     format!("{}{{{channel}}}:{suffix}", fleet.prefix())
 }
 
 #[tokio::test]
-async fn both_replicas_offer_one_sandbox_and_one_of_them_posts() {
+async fn both_replicas_offer_one_sandbox_and_one_worker_posts() {
     let fleet = fleet().start().await;
     let agent = fleet.agent("visitor").await;
-    at_least(&agent, 3, Duration::from_secs(20)).await;
+    eventually("replicas make it", SOON, || async { agent.get("/v1/channels/sandbox").await.status == 200 }).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(heartbeats(&agent).await.len(), 0, "replicas post none");
+    let _workers = two_workers(&fleet).await;
+    at_least(&agent, 3, SOON).await;
     let sandbox = agent.on(0).get("/v1/channels/sandbox").await.ok(200);
     assert_eq!(agent.on(1).get("/v1/channels/sandbox").await.ok(200), sandbox);
     for (field, value) in [
@@ -76,7 +86,8 @@ async fn both_replicas_offer_one_sandbox_and_one_of_them_posts() {
 async fn who_speaks_keeps_the_bot_silent_and_a_pause_does_too() {
     let fleet = fleet().env("BACKCHANNEL_SANDBOX_HEARTBEAT_SECONDS", "2").start().await;
     let agent = fleet.agent("speaker").await;
-    at_least(&agent, 1, Duration::from_secs(20)).await;
+    let mut workers = two_workers(&fleet).await;
+    at_least(&agent, 1, SOON).await;
     let before = heartbeats(&agent).await.len();
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(5) {
@@ -90,7 +101,8 @@ async fn who_speaks_keeps_the_bot_silent_and_a_pause_does_too() {
     admin("pause").await.ok(200);
     let paused = heartbeats(&agent).await.len();
     fleet.restart(0).await;
-    fleet.restart(1).await;
+    workers[0].terminate().await;
+    workers[0] = Worker::start(&fleet, &[]).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(heartbeats(&agent).await.len(), paused, "nothing while it is paused");
     assert_eq!(agent.get("/v1/channels/sandbox").await.ok(200)["paused"], true, "a start leaves it paused");
@@ -103,20 +115,21 @@ async fn who_speaks_keeps_the_bot_silent_and_a_pause_does_too() {
 async fn a_poster_that_is_killed_is_replaced_within_its_lease() {
     let fleet = fleet().start().await;
     let agent = fleet.agent("watcher").await;
-    at_least(&agent, 1, Duration::from_secs(20)).await;
+    let mut workers = two_workers(&fleet).await;
+    at_least(&agent, 1, SOON).await;
     let sandbox = agent.get("/v1/channels/sandbox").await.ok(200)["id"].as_str().expect("an id").to_owned();
     let poster = || fleet.redis().run::<Option<String>>(&["GET", &key(&fleet, &sandbox, "poster")]);
     let first = poster().expect("somebody posts");
     // Whoever is left posts on; which of the two it was is seen by the name on the lease.
-    fleet.kill9(0);
+    workers[0].kill9();
     let began = Instant::now();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let count = heartbeats(&agent).await.len();
     at_least(&agent, count + 2, REPLACED_WITHIN).await;
     assert!(began.elapsed() < REPLACED_WITHIN);
     let second = poster().expect("somebody posts");
-    fleet.restart(0).await;
-    fleet.kill9(1);
+    workers[0] = Worker::start(&fleet, &[]).await;
+    workers[1].kill9();
     let count = heartbeats(&agent).await.len();
     at_least(&agent, count + 2, REPLACED_WITHIN).await;
     let third = poster().expect("somebody posts");
@@ -129,13 +142,13 @@ async fn a_poster_that_is_killed_is_replaced_within_its_lease() {
 async fn a_poster_that_was_frozen_posts_no_second_heartbeat() {
     let fleet = fleet().start().await;
     let agent = fleet.agent("watcher").await;
-    at_least(&agent, 1, Duration::from_secs(20)).await;
-    for replica in 0..2 {
-        fleet.freeze(replica);
-        let other = agent.on(1 - replica);
-        let count = heartbeats(&other).await.len();
-        at_least(&other, count + 2, REPLACED_WITHIN).await;
-        fleet.thaw(replica);
+    let mut workers = two_workers(&fleet).await;
+    at_least(&agent, 1, SOON).await;
+    for worker in &mut workers {
+        worker.freeze();
+        let count = heartbeats(&agent).await.len();
+        at_least(&agent, count + 2, REPLACED_WITHIN).await;
+        worker.thaw();
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     let times = heartbeats(&agent).await;
@@ -148,7 +161,7 @@ async fn a_poster_that_was_frozen_posts_no_second_heartbeat() {
 async fn nobody_else_gets_its_label_or_alias_and_the_owner_outlives_restarts() {
     let fleet = fleet().start().await;
     let agent = fleet.agent("squatter").await;
-    at_least(&agent, 1, Duration::from_secs(20)).await;
+    eventually("replicas make it", SOON, || async { agent.get("/v1/channels/sandbox").await.status == 200 }).await;
     let sandbox = agent.get("/v1/channels/sandbox").await.ok(200);
     fleet.client().post("/v1/keys", json!({ "agent_label": LABEL })).await.refused(409, "label_in_use");
     let operator = fleet.client().post("/v1/admin/keys", json!({ "agent_label": LABEL })).header("X-Admin-Token", "operator");

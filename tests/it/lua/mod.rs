@@ -9,6 +9,8 @@ mod audit;
 mod channel_metrics;
 mod channel_names;
 mod channels;
+mod channels_expire;
+mod channels_survey;
 mod claims_ack;
 mod claims_ack_with_result;
 mod claims_claim;
@@ -18,6 +20,7 @@ mod claims_heartbeat;
 mod claims_next;
 mod claims_release;
 mod doctor;
+mod duty;
 mod events;
 mod full_store;
 mod hooks;
@@ -102,8 +105,10 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("channels/create", channels::answers_create),
     ("channels/delete", channels::answers_delete),
     ("channels/end_after", channels::answers_end_after),
+    ("channels/expire", channels_expire::answers),
     ("channels/full", quotas_of_keys::answers_full),
     ("channels/read", channels::answers_read),
+    ("channels/survey", channels_survey::answers),
     ("channels/update", channels::answers_update),
     ("claims/ack", claims_ack::answers),
     ("claims/ack_with_result", claims_ack_with_result::answers),
@@ -114,6 +119,9 @@ const ANSWERS: &[(&str, Answers)] = &[
     ("claims/next", claims_next::answers),
     ("claims/release", claims_release::answers),
     ("doctor/rights", doctor::answers_rights),
+    ("duty/file", duty::answers_file),
+    ("duty/findings", duty::answers_findings),
+    ("duty/take", duty::answers_take),
     ("events/list", events::answers),
     ("hooks/dead", hooks::answers_dead),
     ("hooks/delivered", hooks::answers_delivered),

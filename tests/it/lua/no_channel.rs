@@ -10,7 +10,8 @@ const FOR_STRANGERS: &[&str] = &["access_requests/request", "invitations/resolve
 /// They make the channel.
 const CREATIONS: &[&str] = &["channels/create", "sandbox/channel"];
 /// The service asks for itself; whether their reader is a stranger, `webhooks/load` is told.
-const OF_THE_SERVICE: &[&str] = &["channels/full", "sandbox/turn", "webhooks/disable", "webhooks/load", "webhooks/outbox_read"];
+const OF_THE_SERVICE: &[&str] =
+    &["channels/expire", "channels/full", "channels/survey", "sandbox/turn", "webhooks/disable", "webhooks/load", "webhooks/outbox_read"];
 
 /// Every script of a channel, but those that need none.
 fn of_a_channel() -> impl Iterator<Item = &'static str> {

@@ -15,8 +15,8 @@ fn channel(b: &Bench) -> Ask<'_> {
         .with("writes", 60)
 }
 
-fn turn<'a>(b: &'a Bench, replica: &str) -> Ask<'a> {
-    b.ask("sandbox/turn").with("replica", replica).with("lease_ms", 10_000).with("quiet_ms", 60_000)
+fn turn<'a>(b: &'a Bench, worker: &str) -> Ask<'a> {
+    b.ask("sandbox/turn").with("worker", worker).with("lease_ms", 10_000).with("quiet_ms", 60_000)
 }
 
 fn field(b: &Bench, key: &str, name: &str) -> Option<String> {

@@ -52,7 +52,6 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "requests" | "errors" | "claims" | "acks" | "bytes" | "releases" => "0",
         "result" => "what came out",
         "secret" => "s1",
-        "replica" => "one",
         "ttl_s" | "retention_s" | "writes" => "60",
         "digest" => "d1",
         "body" => "00112233445566778899aabbccddeeff",
@@ -69,6 +68,8 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "n" | "due" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" | "quiet_ms" => "0",
         "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members"
         | "reason" | "freed" | "gone" | "mentions" | "reader" | "needed" | "error" => "",
+        "idle_s" => "86400",
+        "at" => "surveyed_at",
         "url" => "https://example.com/hook",
         other => panic!("{script} has an argument {other} without a default in support/defaults.rs"),
     }

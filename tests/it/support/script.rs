@@ -247,6 +247,7 @@ impl Bench {
             _ if has("listing") => keys.discoverable(),
             _ if has("jobs") => keys.jobs(0),
             _ if has("deliveries") || has("dead") => keys.hook(CHANNEL),
+            _ if has("holder") || has("findings") => keys.duty(),
             _ if has("index") => keys.outboxes(&ChannelId::parse(CHANNEL).expect("an id")),
             _ => keys.key(&KeyId::parse(OWNER).expect("an id")),
         }

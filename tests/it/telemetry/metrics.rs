@@ -42,7 +42,8 @@ fn lint(page: &str) {
 #[tokio::test]
 async fn work_is_counted_where_it_happens_and_the_page_is_one_that_prometheus_likes() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_LONGPOLL_MAX_WAITERS", "50").start().await;
+    let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_LONGPOLL_MAX_WAITERS", "50");
+    let fleet = fleet.env("BACKCHANNEL_SURVEY_KEYS_PER_SECOND", "10000").start().await;
     let (worker, receiver) = (Worker::start(&fleet, &[]).await, Receiver::start().await);
     let (poster, taker) = (fleet.agent("poster").await, fleet.agent("taker").await);
     let channel = poster.channel_with(json!({ "mode": "claimable", "name": "work", "webhook_url": receiver.url() })).await;
@@ -86,10 +87,33 @@ async fn work_is_counted_where_it_happens_and_the_page_is_one_that_prometheus_li
     waiting_is_counted(&fleet, &poster, &taker).await;
 
     receiver.gets(1, Duration::from_secs(20)).await;
+    what_the_fleet_knows_is_on_every_page(&fleet, &worker).await;
     lint(&fleet.client_on(0).get("/metrics").await.has_status(200).text);
     lint(&worker.metrics().await);
     redis_trouble_is_counted(&fleet, &redis, &poster, &channel).await;
     fleet.abandon(); // its Redis is gone
+}
+
+async fn what_the_fleet_knows_is_on_every_page(fleet: &Fleet, worker: &Worker) {
+    let names = [
+        "backchannel_oldest_open_message_age_seconds",
+        "backchannel_open_messages",
+        "backchannel_running_leases",
+        "backchannel_channels",
+        "backchannel_survey_age_seconds",
+        "backchannel_survey_duration_seconds",
+        "backchannel_webhook_queue_depth",
+        "backchannel_webhook_queue_later",
+        "backchannel_webhook_oldest_age_seconds",
+    ];
+    let all_on = |page: String| names.iter().all(|name| page.contains(&format!("# TYPE {name} gauge\n{name} ")));
+    eventually("replicas and workers show all of it, zeros too", Duration::from_secs(20), || async {
+        all_on(fleet.client_on(1).get("/metrics").await.has_status(200).text) && all_on(worker.metrics().await)
+    })
+    .await;
+    assert_eq!(worker.metric("backchannel_duty_held").await, 1.0);
+    assert!(worker.metric("backchannel_survey_passes_total").await >= 1.0);
+    assert_eq!(fleet.metric(0, "backchannel_duty_held").await, Some(0.0), "replicas do none of it, and say so");
 }
 
 async fn caches_count(fleet: &Fleet, poster: &crate::support::client::Agent) {

@@ -4,6 +4,8 @@ use super::cluster::Cluster;
 use super::core::core;
 use super::sentinels::Sentinels;
 use crate::support::fleet::Fleet;
+use crate::support::wait::eventually;
+use crate::support::worker::Worker;
 
 #[tokio::test]
 async fn the_core_works_on_one_server() {
@@ -26,9 +28,14 @@ async fn the_core_works_on_a_cluster_of_three_primaries() {
     let cluster = Cluster::shared();
     let fleet = cluster.fleet().start().await;
     core(&fleet).await;
+    let mut channels = 0;
     for server in &cluster.servers[..3] {
         let keys: Vec<String> = server.run(&["KEYS", &format!("{}*", fleet.prefix())]);
         assert!(!keys.is_empty(), "each primary has a part of it");
+        channels += keys.iter().filter(|key| key.ends_with(":meta")).count();
     }
+    let worker = Worker::start(&fleet, &[("BACKCHANNEL_SURVEY_KEYS_PER_SECOND", "1000000")]).await;
+    eventually("a survey walks over all three", super::SOON, || async { worker.metric("backchannel_channels").await == channels as f64 })
+        .await;
     fleet.finish().await;
 }
