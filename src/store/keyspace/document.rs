@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{ADDRESS, ALIAS, CHANNEL, DISCOVERABLE, DUTY, FLEET, HOOK, INVITATION, JOBS, KEY, MINT, OUTBOXES, ROOM, ROOMS};
+use super::tables::{ADDRESS, ALIAS, CHANNEL, DISCOVERABLE, DUTY, FLEET, HOOK, INVITATION, JOBS, KEY, MINT, OUTBOXES, ROOM, ROOMS};
 
 /// `docs/keyspace.md`, written from the tables.
 pub fn keyspace_md() -> String {

@@ -12,6 +12,7 @@ pub mod collector;
 pub mod count;
 pub mod cut;
 pub mod defaults;
+pub mod fixtures;
 pub mod fleet;
 pub mod haproxy;
 pub mod keyspace;
