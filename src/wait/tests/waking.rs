@@ -38,7 +38,7 @@ async fn one_message_wakes_every_list_waiter_and_one_claim_waiter() {
 async fn a_message_that_comes_along_is_for_readers_and_the_word_before_it_for_one_claimer() {
     let redis = Redis::start().await;
     let hub = hub(&redis).await;
-    let claimers = Claimers::line_up(&hub, 3).await;
+    let claimers = Claimers::line_up(&hub, 2).await;
     let reader = hub.topic(TOPIC).await.unwrap();
     redis.publish(TOPIC, "more").await;
     claimers.are_woken(1).await;
@@ -51,11 +51,12 @@ async fn a_message_that_comes_along_is_for_readers_and_the_word_before_it_for_on
     // Whatever came since, it is not the latest news any more.
     redis.publish(TOPIC, "one").await;
     let later = timeout(SOON, reader.changed(seen)).await.unwrap();
+    claimers.are_woken(2).await;
     assert_eq!((reader.carried(seen), reader.carried(later)), (None, None));
     // Nothing is kept for a topic that nobody waits at.
     redis.publish(TOPIC, "[2]").await;
     let last = timeout(SOON, reader.changed(later)).await.unwrap();
-    drop((reader, claimers));
+    drop(reader);
     assert_eq!(hub.topic(TOPIC).await.unwrap().carried(last), None);
     hub.close().await;
 }
