@@ -195,17 +195,18 @@ pub static JOBS: &[KeyDef] = &[
     key("retries", "retries", "zset", "with its entries", "deliveries to be tried later, by when they are due (ms)"),
     key(
         "handed",
-        "handed:",
-        "zset",
-        "1 h; at most 1,000",
-        "entries of this channel's outbox that were handed over, by when (ms); followed by `:dead`: dead letters of this webhook that were redriven",
+        "entered:",
+        "list",
+        "1 h after the last hand-over; 600 to 1,600 ids",
+        "ids of the last entries of this channel's outbox that were handed over, and the highest of all",
     ),
+    key("redriven", "redriven:", "zset", "1 h; at most 1,000", "dead letters of this webhook that were put into the queue, by when (ms)"),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a replay or test, for its retries"),
 ];
 
 /// How deliveries to one webhook went, of a channel or of an actor; each in a slot of its own.
 pub static HOOK: &[KeyDef] = &[
-    key("deliveries", "deliveries", "stream", "30 days after the newest; about 200", "how each try of a delivery ended"),
+    key("tries", "tries", "list", "30 days after the newest; 200", "how each try of a delivery ended, the newest first"),
     key("dead", "dead", "hash", "30 days after the newest; at most 1,000", "delivery id → when and how it was given up, and its job"),
     key("dead_index", "dead-index", "zset", "with `dead`", "ids of deliveries that were given up, by when"),
     key("failing", "failing", "string", "30 days after the last failure, or the next success", "since when every try has failed"),
@@ -336,6 +337,13 @@ impl Slot {
     /// The key that replicas confirm, of a channel.
     pub(super) fn mark(&self) -> String {
         format!("{}mark", self.head)
+    }
+
+    /// The full name of a key that takes no parameter. None if there is none of this name here.
+    pub fn key(&self, name: &str) -> Option<String> {
+        let mut text = String::new();
+        self.write_key(self.table.iter().find(|def| def.name == name)?, None, &mut text)?;
+        Some(text)
     }
 
     /// Appends the full name of a key. None if the key is of another kind of slot, or a parameter is missing or too much.

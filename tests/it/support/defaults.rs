@@ -61,7 +61,8 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "cap_bytes" => "536870912",
         "limit" => "50",
         "first" => "newest",
-        "after" => "",
+        "ids" => "1-0 ",
+        "last" => "1-0",
         "window_ms" => "60000",
         "n" | "due" | "floor" | "lease_ms" | "cursor" | "before" | "created" | "idem_ms" | "pin_ms" | "quiet_ms" => "0",
         "task" | "metadata" | "schema" | "state" | "instead_of" | "found" | "scopes" | "want" | "description" | "for_members"
