@@ -344,6 +344,33 @@ mod tests {
         assert!(began.elapsed() < Duration::from_millis(200));
     }
 
+    #[tokio::test]
+    async fn where_tries_are_quick_more_may_wait_in_line() {
+        let gates = Gates::new(1, 8);
+        let held = pass(&gates).await.expect("a place");
+        let gate = gates.of("a");
+        gate.state.lock().usual = Duration::from_millis(1);
+        let line: Vec<_> = (0..20)
+            .map(|_| {
+                tokio::spawn({
+                    let gate = gate.clone();
+                    async move { gate.enter().await.is_ok() }
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(gate.state.lock().waiting, 20, "one may wait anyhow");
+        // Where they take longer, the line is as long as it was before.
+        gate.state.lock().usual = Duration::from_millis(50);
+        let began = Instant::now();
+        assert!(matches!(gate.enter().await, Err(PutOff::Busy(_))));
+        assert!(began.elapsed() < Duration::from_millis(100));
+        held.ended(false, Duration::from_millis(1));
+        for one in line {
+            assert!(one.await.expect("it ends"), "each got the place in its turn");
+        }
+    }
+
     #[test]
     fn those_that_are_put_off_come_back_one_after_the_other() {
         let gate = Gate::new(4, 8);

@@ -95,13 +95,7 @@ impl Worker {
         let tasks = TaskTracker::new();
         Ok(Arc::new(Self {
             finisher: Arc::new(Finisher::new(app.clone(), tasks.clone())),
-            courier: Courier {
-                owners: Owners::default(),
-                slots: Arc::new(Semaphore::new(slots)),
-                app,
-                pusher,
-                gates,
-            },
+            courier: Courier { owners: Owners::default(), slots: Arc::new(Semaphore::new(slots)), app, pusher, gates },
             name: format!("w-{}", suffix()),
             shutdown,
             held: Arc::default(),

@@ -103,14 +103,7 @@ async fn post(load: &Target, pair: &Pair, content: &str) -> Result<()> {
 }
 
 /// Posts round the targets, paced; the time of each from before the post to its arrival goes into `all`. `besides` gets some too, which are not waited for.
-async fn measure(
-    load: &Target,
-    pairs: &[Pair],
-    besides: Option<&Pair>,
-    name: &str,
-    count: usize,
-    all: &mut Latencies,
-) -> Result<()> {
+async fn measure(load: &Target, pairs: &[Pair], besides: Option<&Pair>, name: &str, count: usize, all: &mut Latencies) -> Result<()> {
     let mut connections: Vec<Connection> = (0..16).map(|_| load.connect(0)).collect::<Result<_>>()?;
     try_join_all(connections.iter_mut().map(Connection::open)).await?;
     let (mut running, mut sent) = (FuturesUnordered::new(), Vec::new());
