@@ -111,9 +111,9 @@ impl WebhookMetrics {
     /// One try has ended; `error` is empty where it was delivered.
     pub fn tried(&self, error: &str, took: Duration) {
         if error.is_empty() {
-            self.delivered.inc()
+            self.delivered.inc();
         } else {
-            self.tries.with_label_values(&[error]).inc()
+            self.tries.with_label_values(&[error]).inc();
         }
         self.durations.observe(took.as_secs_f64());
     }

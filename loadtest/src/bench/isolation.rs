@@ -1,5 +1,6 @@
 //! One of a hundred targets hangs: what the others notice of it.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -39,7 +40,7 @@ impl Pair {
     async fn new(load: &Target) -> Result<Self> {
         let target = receiver::Target::default();
         let url = target.listen().await?;
-        let channel = load.channels_with(json!({ "mode": "broadcast", "webhook_url": url }), 1).await?.remove(0);
+        let channel = load.own_channel(json!({ "mode": "broadcast", "webhook_url": url })).await?;
         Ok(Self { target, channel })
     }
 }
@@ -54,11 +55,11 @@ impl Bench {
         let _worker = Server::worker(&self.options.server, &self.redis, &self.scratch, &WORKER).await?;
         let count = (self.options.seconds / PACE.as_secs_f64()) as usize / ROUNDS;
         let (mut alone, mut beside) = (Latencies::default(), Latencies::default());
-        measure(&load, &others, None, "warm", count, &mut Latencies::default()).await?;
-        for round in 0..ROUNDS {
-            measure(&load, &others, None, &format!("alone {round}"), count, &mut alone).await?;
+        measure(&load, &others, None, 0..count, &mut Latencies::default()).await?;
+        for first in (0..ROUNDS).map(|round| (2 * round + 1) * count) {
+            measure(&load, &others, None, first..first + count, &mut alone).await?;
             let hanging = hangs(&load).await?;
-            measure(&load, &others, Some(&hanging), &format!("beside {round}"), count, &mut beside).await?;
+            measure(&load, &others, Some(&hanging), first + count..first + 2 * count, &mut beside).await?;
             // Nobody wants any more what waits for it, so the next round is one of targets that are well.
             load.connect(0)?.send(Ask::patch(&format!("/v1/channels/{}", hanging.channel), &json!({ "webhook_url": null }))).await?;
             hanging.target.recover();
@@ -102,16 +103,17 @@ async fn post(load: &Target, pair: &Pair, content: &str) -> Result<()> {
     Ok(())
 }
 
-/// Posts round the targets, paced; the time of each from before the post to its arrival goes into `all`. `besides` gets some too, which are not waited for.
-async fn measure(load: &Target, pairs: &[Pair], besides: Option<&Pair>, name: &str, count: usize, all: &mut Latencies) -> Result<()> {
+/// Posts with these numbers round the targets, paced, on from where the ones before ended: what is posted to a channel just after something else is
+/// handed over a bit later; the time of each from before the post to its arrival goes into `all`. `besides` gets some too, which are not waited for.
+async fn measure(load: &Target, pairs: &[Pair], besides: Option<&Pair>, posts: Range<usize>, all: &mut Latencies) -> Result<()> {
     let mut connections: Vec<Connection> = (0..16).map(|_| load.connect(0)).collect::<Result<_>>()?;
     try_join_all(connections.iter_mut().map(Connection::open)).await?;
     let (mut running, mut sent) = (FuturesUnordered::new(), Vec::new());
     let mut ticks = tokio::time::interval(PACE);
-    for n in 0..count {
+    for n in posts {
         ticks.tick().await;
         let hanging = besides.filter(|_| n % TO_THE_HANGING == 0);
-        let (pair, content) = (hanging.unwrap_or(&pairs[n % pairs.len()]), format!("{name} {n}"));
+        let (pair, content) = (hanging.unwrap_or(&pairs[n % pairs.len()]), format!("post {n}"));
         let mut connection = match connections.pop() {
             Some(connection) => connection,
             None => running.next().await.unwrap_or_else(|| load.connect(0))?,
