@@ -24,6 +24,12 @@ pub struct Target {
     keys: Vec<String>,
 }
 
+async fn create(owner: &mut Connection, fields: &mut Value) -> Result<String> {
+    fields["name"] = json!(unique());
+    let created: Created = read(&owner.send(Ask::post("/v1/channels", fields)).await.context("creating a channel")?)?;
+    Ok(created.id)
+}
+
 /// A message that was posted.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Posted {
@@ -97,12 +103,19 @@ impl Target {
             let key = mint(&self.urls[0], found.len()).await?;
             let mut connection = Connection::new(&self.urls[0], Some(&key))?;
             for _ in 0..CHANNELS_PER_KEY.min(count - found.len()) {
-                fields["name"] = json!(unique());
-                let created: Created = read(&connection.send(Ask::post("/v1/channels", &fields)).await.context("creating a channel")?)?;
-                found.push(created.id);
+                found.push(create(&mut connection, &mut fields).await?);
             }
         }
         Ok(found)
+    }
+
+    /// A channel with these fields that the first worker's key owns, and may change.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn own_channel(&self, mut fields: Value) -> Result<String> {
+        fields["discoverable"] = json!(false);
+        create(&mut self.connect(0)?, &mut fields).await
     }
 
     /// Posts `each` messages to every channel; all of them, in no order.

@@ -1,7 +1,7 @@
 //! Receivers of webhooks: one that only counts, a process of its own; and many that note when what they wait for comes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// Where deliveries go.
 pub const PATH: &str = "/hook";
@@ -44,7 +45,7 @@ pub struct Target(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    hangs: AtomicBool,
+    hangs: watch::Sender<bool>,
     held: AtomicU64,
     came: Mutex<HashMap<String, Instant>>,
 }
@@ -74,10 +75,15 @@ impl Target {
 
     /// From now on it takes requests and answers none.
     pub fn hang(&self) {
-        self.0.hangs.store(true, Relaxed);
+        self.0.hangs.send_replace(true);
     }
 
-    /// Requests that it has left without an answer.
+    /// It answers again, also what it had left without an answer.
+    pub fn recover(&self) {
+        self.0.hangs.send_replace(false);
+    }
+
+    /// Requests that it has left without an answer, ever.
     pub fn held(&self) -> u64 {
         self.0.held.load(Relaxed)
     }
@@ -90,9 +96,9 @@ impl Target {
 
 async fn take(State(target): State<Target>, body: Bytes) {
     let now = Instant::now();
-    if target.0.hangs.load(Relaxed) {
+    if *target.0.hangs.borrow() {
         target.0.held.fetch_add(1, Relaxed);
-        std::future::pending::<()>().await;
+        let _ = target.0.hangs.subscribe().wait_for(|hangs| !hangs).await; // it ends with the target only
     }
     if let Ok(delivery) = serde_json::from_slice::<Delivery>(&body) {
         target.0.came.lock().unwrap_or_else(PoisonError::into_inner).entry(delivery.message.content).or_insert(now);

@@ -45,9 +45,8 @@ if is_new then
   redis.call('HSET', members, requester, int(now) .. '\31')
   tell('member_added', requester, '')
   if hooked then
+    redis.call('XADD', outbox, '*', 'e', 'member_added\31\31\31' .. requester .. '\31' .. key)
     --- @include lib/outbox
-    push('member_added', '', '', requester .. '\31' .. key)
-    pushed()
   end
 end
 resolve_as('approved')

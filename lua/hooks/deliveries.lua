@@ -3,10 +3,10 @@ hooks/deliveries: the newest tries of deliveries, the newest first.
 
 @slot hook
 @flags no-writes
-@key deliveries  stream
+@key tries       list
 @arg limit       int
-@ok  page        entries
+@ok  page        tries
 ]]
 --- @include lib/answer
 
-return ok('page', redis.call('XREVRANGE', deliveries, '+', '-', 'COUNT', limit))
+return ok('page', redis.call('LRANGE', tries, 0, limit - 1))

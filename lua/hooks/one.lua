@@ -3,7 +3,7 @@ hooks/one: what is kept of one delivery: its job, from the dead letters or from 
 
 @slot hook
 @flags no-writes
-@key deliveries  stream
+@key tries       list
 @key dead        hash
 @arg id          text
 @ok  tried       job
@@ -14,7 +14,8 @@ hooks/one: what is kept of one delivery: its job, from the dead letters or from 
 
 local facts = redis.call('HGET', dead, id)
 if facts then return ok('dead', facts) end
-for _, entry in ipairs(redis.call('XREVRANGE', deliveries, '+', '-', 'COUNT', 200)) do
-  if entry[2][2] == id then return ok('tried', entry[2][4]) end
+for _, try in ipairs(redis.call('LRANGE', tries, 0, 199)) do
+  local before = string.find(try, '\31' .. id .. '\31', 1, true) -- a job begins with its delivery
+  if before then return ok('tried', string.sub(try, before + 1)) end
 end
 return refuse('delivery_not_found')

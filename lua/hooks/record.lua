@@ -1,9 +1,9 @@
 --[[
-hooks/record: write down how one try of a delivery failed; about the newest 200 are kept for 30 days.
+hooks/record: write down how one try of a delivery failed; the newest 200 are kept for 30 days.
 
 @slot hook
 @flags allow-oom
-@key deliveries  stream
+@key tries       list    as in hooks/delivered
 @key dead        hash    deliveries that were given up
 @key dead_index  zset    their ids by when
 @key failing     string  since when (µs) every try to this URL has failed, and the URL's mark
@@ -21,8 +21,9 @@ hooks/record: write down how one try of a delivery failed; about the newest 200 
 --- @include lib/number
 
 local LIFE = 2592000000
-redis.call('XADD', deliveries, 'MAXLEN', '~', 200, '*', 'i', id, 'j', job, 'n', attempt, 's', status, 'd', took_ms, 'o', outcome, 'e', error)
-redis.call('PEXPIRE', deliveries, LIFE)
+redis.call('LPUSH', tries, table.concat({ int(now), outcome, attempt, status, took_ms, error, job }, '\31'))
+redis.call('LTRIM', tries, 0, 199)
+redis.call('PEXPIRE', tries, LIFE)
 local began, of = string.match(redis.call('GET', failing) or '', '^(%d+)\31(.*)$')
 if of ~= mark then began = int(now) end
 redis.call('SET', failing, began .. '\31' .. mark, 'PX', LIFE)

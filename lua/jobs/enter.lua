@@ -4,30 +4,55 @@ jobs/enter: put what waits in a channel's outbox into a queue, each entry once, 
 @slot jobs
 @key jobs     stream
 @key retries  zset
-@key handed   zset    entries of this channel that were handed over within the last hour, by when (ms)
+@key handed   list    ids of the last entries of this channel that were handed over, 600 at least, many to a text, the newest first; a text
+                      begins with the highest id of all
 @arg most     int     jobs that the queue holds; with so many it takes no more
-@rest         id of the entry, job of each; at most 128
+@arg ids      text    of the entries, in the order of the outbox, each ended by a blank; at most 128
+@rest         job of each
 @ok  entered  how many were new
 @ok  full
 ]]
 --- @include lib/answer
 
 if redis.call('XLEN', jobs) + redis.call('ZCARD', retries) >= most then return ok('full') end
-local ids = {}
-for i = 1, #rest, 2 do ids[#ids + 1] = rest[i] end
-local ms = math.floor(now / 1000)
-redis.call('ZREMRANGEBYSCORE', handed, '-inf', ms - 3600000)
-local had = redis.call('ZMSCORE', handed, unpack(ids))
-local new = {}
-for i, id in ipairs(ids) do
-  if not had[i] then
-    new[#new + 1] = ms
-    new[#new + 1] = id
-    redis.call('XADD', jobs, '*', 'j', rest[i * 2])
+local known = redis.call('LINDEX', handed, 0)
+local newest = known or '0-0 '
+local highest = string.match(newest, '^%S+')
+local function is_above(id, other)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)')
+  local other_ms, other_seq = string.match(other, '^(%d+)-(%d+)')
+  ms, other_ms = ms + 0, other_ms + 0
+  return ms > other_ms or ms == other_ms and seq + 0 > other_seq + 0
+end
+
+local entered, new = #rest, ids
+if is_above(ids, highest) then -- its first one, the lowest: all are new
+  for _, job in ipairs(rest) do redis.call('XADD', jobs, '*', 'j', job) end
+else -- handed over before, or of a server whose clock was set back: each id decides
+  local had = {}
+  for _, text in ipairs(redis.call('LRANGE', handed, 0, 11)) do
+    for id in string.gmatch(text, '%S+') do had[id] = true end
+  end
+  entered, new = 0, ''
+  local i = 0
+  for id in string.gmatch(ids, '%S+') do
+    i = i + 1
+    if not had[id] then
+      redis.call('XADD', jobs, '*', 'j', rest[i])
+      entered, new = entered + 1, new .. id .. ' '
+    end
   end
 end
-if #new > 0 then redis.call('ZADD', handed, unpack(new)) end
-redis.call('ZREMRANGEBYRANK', handed, 0, -1001)
+if entered > 0 then
+  local last = string.match(new, '(%S+) $')
+  local top = is_above(last, highest) and last or highest
+  if known and #newest + #new < 1600 then
+    redis.call('LSET', handed, 0, top .. string.sub(newest, #highest + 1) .. new)
+  else
+    redis.call('LPUSH', handed, top .. ' ' .. new)
+    redis.call('LTRIM', handed, 0, 11)
+  end
+end
 redis.call('PEXPIRE', handed, 3600000)
 redis.call('PERSIST', jobs)
-return ok('entered', #new / 2)
+return ok('entered', entered)

@@ -4,7 +4,7 @@ jobs/redrive: put dead letters of one webhook into its queue again, as many as i
 @slot jobs
 @key jobs     stream
 @key retries  zset
-@key handed   zset    dead letters of this webhook that were put here within the last hour, by when (ms)
+@key redriven  zset   dead letters of this webhook that were put here within the last hour, by when (ms)
 @key idem     string
 @arg most     int   jobs that the queue holds
 @arg all      int   dead letters that the webhook has
@@ -27,12 +27,12 @@ local taken = math.min(#rest / 2, room)
 if #rest > 0 and taken < 1 then return refuse('overloaded', 'retry_after_ms#', 30000) end
 local ms = math.floor(now / 1000)
 for i = 1, taken * 2, 2 do
-  if redis.call('ZADD', handed, 'NX', ms, rest[i]) == 1 then redis.call('XADD', jobs, '*', 'j', rest[i + 1]) end
+  if redis.call('ZADD', redriven, 'NX', ms, rest[i]) == 1 then redis.call('XADD', jobs, '*', 'j', rest[i + 1]) end
 end
 if taken > 0 then
-  redis.call('ZREMRANGEBYSCORE', handed, '-inf', ms - 3600000)
-  redis.call('ZREMRANGEBYRANK', handed, 0, -1001)
-  redis.call('PEXPIRE', handed, 3600000)
+  redis.call('ZREMRANGEBYSCORE', redriven, '-inf', ms - 3600000)
+  redis.call('ZREMRANGEBYRANK', redriven, 0, -1001)
+  redis.call('PEXPIRE', redriven, 3600000)
   redis.call('PERSIST', jobs)
 end
 remember(taken, all - taken)

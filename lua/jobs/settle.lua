@@ -1,21 +1,26 @@
 --[[
-jobs/settle: take a job that was tried out of the stream: it is to be tried again later.
+jobs/settle: take jobs that were tried out of the stream: they are to be tried again later.
 
 @slot jobs
 @flags allow-oom
 @key jobs     stream
 @key retries  zset  jobs by when they are due (ms)
-@arg entry    text  id of the stream entry
-@arg due      int   ms
-@arg job      text  as it is to be tried again
-@ok  later
-@ok  gone   -- another worker has settled it; nothing was written
+@rest         of each: id of the stream entry, when it is due (ms), job as it is to be tried again; at most 128 jobs
+@ok  settled  how many are tried again; another worker has settled the others
 ]]
 --- @include lib/answer
 
-local ours = redis.call('XDEL', jobs, entry) == 1
-redis.call('XACK', jobs, 'workers', entry)
-if not ours then return ok('gone') end
-redis.call('ZADD', retries, due, job)
-redis.call('PERSIST', retries)
-return ok('later')
+local ids, later = {}, {}
+for i = 1, #rest, 3 do
+  ids[#ids + 1] = rest[i]
+  if redis.call('XDEL', jobs, rest[i]) == 1 then
+    later[#later + 1] = rest[i + 1]
+    later[#later + 1] = rest[i + 2]
+  end
+end
+redis.call('XACK', jobs, 'workers', unpack(ids))
+if #later > 0 then
+  redis.call('ZADD', retries, unpack(later))
+  redis.call('PERSIST', retries)
+end
+return ok('settled', #later / 2)

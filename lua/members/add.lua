@@ -41,9 +41,8 @@ if not known then
   redis.call('HSET', members, member, known)
   tell('member_added', member, '')
   if hooked then
+    redis.call('XADD', outbox, '*', 'e', 'member_added\31\31\31' .. member .. '\31' .. key)
     --- @include lib/outbox
-    push('member_added', '', '', member .. '\31' .. key)
-    pushed()
   end
 end
 local at, invitation = string.match(known, '^(%d+)\31(.*)$')

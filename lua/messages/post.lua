@@ -135,10 +135,9 @@ if n % 32 == 0 then -- now and then: 64 out for 32 in is more than comes in
   end
 end
 if hooked or pushes[1] then
+  if hooked then redis.call('XADD', outbox, '*', 'e', 'message.created\31' .. id .. '\31\31') end
+  for _, actor in ipairs(pushes) do redis.call('XADD', outbox, '*', 'e', 'mention\31' .. id .. '\31' .. actor .. '\31') end
   --- @include lib/outbox
-  if hooked then push('message.created', id, '', '') end
-  for _, actor in ipairs(pushes) do push('mention', id, actor, '') end
-  pushed()
 end
 if idem_ms > 0 then
   --- @include lib/answer

@@ -1,11 +1,10 @@
 --[[
-webhooks/outbox_read: what waits in a channel's outbox, oldest first.
+webhooks/outbox_read: the oldest of what waits in a channel's outbox, and whether there may ever be something.
 
 @slot channel
 @flags no-writes
 @key meta    hash
 @key outbox  stream
-@arg after   text  id of the entry that the page begins after, or empty
 @arg limit   int
 @ok  page    entries
 @ok  idle    -- nothing at all, and the channel has no webhook
@@ -14,6 +13,6 @@ webhooks/outbox_read: what waits in a channel's outbox, oldest first.
 --- @include lib/answer
 --- @include lib/channel
 
-local page = redis.call('XRANGE', outbox, after == '' and '-' or '(' .. after, '+', 'COUNT', limit)
-if #page == 0 and after == '' and not hooked then return ok('idle') end
+local page = redis.call('XRANGE', outbox, '-', '+', 'COUNT', limit)
+if #page == 0 and not hooked then return ok('idle') end
 return ok('page', page)

@@ -156,6 +156,13 @@ impl Slot {
         format!("{}mark", self.head)
     }
 
+    /// The full name of a key that takes no parameter. None if there is none of this name here.
+    pub fn key(&self, name: &str) -> Option<String> {
+        let mut text = String::new();
+        self.write_key(self.table.iter().find(|def| def.name == name)?, None, &mut text)?;
+        Some(text)
+    }
+
     /// Appends the full name of a key. None if the key is of another kind of slot, or a parameter is missing or too much.
     pub fn write_key(&self, def: &'static KeyDef, parameter: Option<&str>, text: &mut String) -> Option<()> {
         let is_ours = self.table.as_ptr_range().contains(&std::ptr::from_ref(def));

@@ -10,6 +10,7 @@ pub mod keyspace;
 mod line;
 pub mod measure;
 pub mod nodes;
+pub mod outbox;
 pub mod pubsub;
 pub mod reach;
 pub mod redis;

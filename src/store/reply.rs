@@ -125,7 +125,11 @@ impl Reply {
             .ok_or_else(|| self.wrong(i, "pairs of text"))
     }
 
-    fn value(&self, i: usize) -> Result<&Value, ApiError> {
+    /// Value `i` as Redis sent it.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn value(&self, i: usize) -> Result<&Value, ApiError> {
         self.values.get(i).ok_or_else(|| self.wrong(i, "there"))
     }
 

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::backoff;
 use super::disable;
-use super::finish::{Finisher, Note};
+use super::finish::{Due, End, Note};
 use super::gate::{Gates, PutOff};
 use super::job::Job;
 use super::load::{self, Loaded, Owners, Ready};
@@ -18,7 +18,6 @@ use super::{millis, repeat};
 use crate::app::App;
 use crate::error::{ApiError, Result};
 use crate::ids::Micros;
-use crate::store::jobs::Entry;
 use crate::store::scripts;
 use crate::telemetry::TrySpan;
 
@@ -33,76 +32,57 @@ pub struct Courier {
     /// Tries at the same time.
     pub slots: Arc<tokio::sync::Semaphore>,
     pub owners: Owners,
-    pub finisher: Finisher,
-}
-
-/// What is left of a job.
-enum End {
-    /// What to note of it for the owner, if it was delivered.
-    Done(Option<Note>),
-    /// In so long, as this job.
-    Later(Duration, Job),
 }
 
 impl Courier {
     /// What the next tries of these jobs need, in their order; all are of one target.
-    pub async fn load(&self, jobs: &[Job]) -> Result<Vec<Loaded>> {
+    pub async fn load(&self, jobs: &[&Job]) -> Result<Vec<Loaded>> {
         repeat(|| load::load(&self.app, &self.owners, jobs)).await
     }
 
-    /// Delivers one job that was read from queue `queue` at `read`. What cannot be settled stays pending, and is tried again by whoever
-    /// adopts it. `give_up`: it was held for so long that another worker may have it by now.
-    pub async fn deliver(&self, queue: u8, entry: &Entry, job: Job, loaded: Result<Loaded>, read: Instant, give_up: Duration) {
+    /// Tries one job that was read at `read`; what becomes of it. None: it stays pending, and is tried again by whoever adopts it. `give_up`: it was
+    /// held for so long that another worker may have it by now.
+    pub async fn deliver(&self, job: Job, loaded: Result<Loaded>, read: Instant, give_up: Duration) -> Option<End> {
         let stale = || read.elapsed() > give_up;
         let tried = match loaded {
-            Ok(loaded) => self.attempt(job.clone(), loaded, &stale).await,
+            Ok(loaded) => self.attempt(&job, loaded, &stale).await,
             Err(failure) => Err(failure),
         };
-        let end = match tried {
-            Ok(Some(end)) => end,
-            Ok(None) => return,
-            Err(failure) => {
-                tracing::warn!(code = failure.code().spec().word, cause = failure.log_cause(), "a delivery could not be made");
-                if failure.code().spec().status == 503 {
-                    return; // Redis is in trouble: it stays pending
-                }
-                self.after_fault(job)
-            }
-        };
-        match end {
-            End::Done(note) => self.finisher.finish(queue, &entry.id, note).await,
-            End::Later(after, job) => self.try_later(queue, entry, after, &job).await,
-        }
+        tried.unwrap_or_else(|failure| {
+            tracing::warn!(code = failure.code().spec().word, cause = failure.log_cause(), "a delivery could not be made");
+            // Redis is in trouble: it stays pending.
+            (failure.code().spec().status != 503).then(|| self.after_fault(job))
+        })
     }
 
     /// None: it was held too long.
-    async fn attempt(&self, job: Job, loaded: Loaded, stale: &(dyn Fn() -> bool + Sync)) -> Result<Option<End>> {
+    async fn attempt(&self, job: &Job, loaded: Loaded, stale: &(dyn Fn() -> bool + Sync)) -> Result<Option<End>> {
         let app = &self.app;
-        let ready = match loaded {
+        let mut ready = match loaded {
             Loaded::Ready(ready) => ready,
             Loaded::Nothing(why) => {
                 app.metrics.webhooks.dropped(why);
                 return Ok(Some(End::Done(None)));
             }
         };
-        let gate = self.gates.of(&host_of(&ready.url));
+        let gate = self.gates.of(&ready.hook.host);
         let pass = match gate.enter().await {
             Ok(pass) => pass,
-            Err(put_off) => return self.put_off(job, &ready, put_off).await.map(Some),
+            Err(put_off) => return Box::pin(self.put_off(job, &ready, put_off)).await.map(Some),
         };
         let slot = self.slots.clone().acquire_owned().await.map_err(|_| ApiError::internal("the worker has ended"))?;
         if stale() {
             return Ok(None);
         }
         let push = Push {
-            url: &ready.url,
-            secret: &ready.secret,
+            url: &ready.hook.url,
+            signer: ready.hook.signer.as_ref(),
             delivery: &job.delivery,
             event: job.event.word(),
             attempt: job.attempt,
             timestamp: ready.now.0 / 1_000_000,
-            body: ready.body.clone(),
-            span: TrySpan::begin(&job.delivery, job.event.word(), job.attempt, &ready.url, ready.post.as_deref()),
+            body: std::mem::take(&mut ready.body),
+            span: TrySpan::begin(&job.delivery, job.event.word(), job.attempt, &ready.hook.url, ready.post.as_deref()),
         };
         let outcome = self.pusher.push(push).await;
         drop(slot);
@@ -110,39 +90,6 @@ impl Courier {
             app.metrics.webhooks.breaker_opened();
         }
         app.metrics.webhooks.tried(outcome.error, outcome.took);
-        self.conclude(job, &ready, &outcome).await.map(Some)
-    }
-
-    /// What is broken on our side may be mended by another release; in the end it is left out.
-    fn after_fault(&self, job: Job) -> End {
-        match backoff::after(job.attempt, &self.app.settings.webhook_retry_delays, None) {
-            Some(after) => End::Later(after, Job { attempt: job.attempt + 1, ..job }),
-            None => {
-                self.app.metrics.webhooks.dropped("broken");
-                End::Done(None)
-            }
-        }
-    }
-
-    async fn put_off(&self, job: Job, ready: &Ready, put_off: PutOff) -> Result<End> {
-        let (after, why) = match put_off {
-            PutOff::Busy(after) => (after, "busy"),
-            PutOff::Open(after) => (after, "breaker"),
-        };
-        let waits: Duration = self.app.settings.webhook_retry_delays.iter().sum();
-        let age = Duration::from_micros(ready.now.0.saturating_sub(job.since.0));
-        if age > waits + PUT_OFF_LIMIT {
-            let outcome = Outcome { status: 0, error: "unreachable", retry_after: None, took: Duration::ZERO };
-            self.record(&job, ready, &outcome, "dead").await?;
-            self.app.metrics.webhooks.dropped("dead");
-            return Ok(End::Done(None));
-        }
-        self.app.metrics.webhooks.put_off(why);
-        Ok(End::Later(after, job))
-    }
-
-    async fn conclude(&self, job: Job, ready: &Ready, outcome: &Outcome) -> Result<End> {
-        let app = &self.app;
         tracing::info!(
             delivery = job.delivery,
             event = job.event.word(),
@@ -153,17 +100,51 @@ impl Courier {
             "delivery tried"
         );
         if outcome.delivered() {
-            return Ok(End::Done(Some(Note::of(&job, outcome))));
+            return Ok(Some(End::Done(Some(Note::of(job, &outcome)))));
         }
+        // Boxed, as what is put off: seldom, and each delivery would carry room for it.
+        Box::pin(self.failed(job, &ready, &outcome)).await.map(Some)
+    }
+
+    /// What is broken on our side may be mended by another release; in the end it is left out.
+    fn after_fault(&self, job: Job) -> End {
+        match backoff::after(job.attempt, &self.app.settings.webhook_retry_delays, None) {
+            Some(after) => self.later(after, &Job { attempt: job.attempt + 1, ..job }),
+            None => {
+                self.app.metrics.webhooks.dropped("broken");
+                End::Done(None)
+            }
+        }
+    }
+
+    async fn put_off(&self, job: &Job, ready: &Ready, put_off: PutOff) -> Result<End> {
+        let (after, why) = match put_off {
+            PutOff::Busy(after) => (after, "busy"),
+            PutOff::Open(after) => (after, "breaker"),
+        };
+        let waits: Duration = self.app.settings.webhook_retry_delays.iter().sum();
+        let age = Duration::from_micros(ready.now.0.saturating_sub(job.since.0));
+        if age > waits + PUT_OFF_LIMIT {
+            let outcome = Outcome { status: 0, error: "unreachable", retry_after: None, took: Duration::ZERO };
+            self.record(job, ready, &outcome, "dead").await?;
+            self.app.metrics.webhooks.dropped("dead");
+            return Ok(End::Done(None));
+        }
+        self.app.metrics.webhooks.put_off(why);
+        Ok(self.later(after, job))
+    }
+
+    async fn failed(&self, job: &Job, ready: &Ready, outcome: &Outcome) -> Result<End> {
+        let app = &self.app;
         let again = backoff::after(job.attempt, &app.settings.webhook_retry_delays, outcome.retry_after).filter(|_| !outcome.is_gone());
         let word = if again.is_some() { "failed" } else { "dead" };
-        let (now, since) = repeat(|| self.record(&job, ready, outcome, word)).await?;
+        let (now, since) = repeat(|| self.record(job, ready, outcome, word)).await?;
         let failing = Duration::from_micros(now.0.saturating_sub(since.0));
         if outcome.is_gone() || failing >= app.settings.webhook_disable_after {
             disable::disable(app, &job.target, ready, outcome).await?;
         }
         match again {
-            Some(after) => Ok(End::Later(after, Job { attempt: job.attempt + 1, ..job })),
+            Some(after) => Ok(self.later(after, &Job { attempt: job.attempt + 1, ..job.clone() })),
             None => {
                 app.metrics.webhooks.dropped("dead");
                 Ok(End::Done(None))
@@ -184,27 +165,17 @@ impl Courier {
             .int("took_ms", millis(outcome.took))
             .arg("outcome", word)
             .arg("error", outcome.error)
-            .arg("mark", &mark_of(&ready.url))
+            .arg("mark", &mark_of(&ready.hook.url))
             .run(&self.app.redis)
             .await?;
         Ok((reply.now(), reply.micros(0)?))
     }
 
-    /// Puts a job back into its queue, for so long from now. Tried again while Redis is in trouble, for as long as nobody adopts it.
-    pub async fn try_later(&self, queue: u8, entry: &Entry, after: Duration, job: &Job) {
-        let slot = self.app.keys.jobs(queue);
-        let due = self.app.redis.clock().floor().0 / 1000 + millis(after).max(1);
-        let packed = job.pack();
-        let call = || scripts::JOB_SETTLE.on(&slot).arg("entry", &entry.id).int("due", due).arg("job", &packed).run(&self.app.redis);
-        if let Err(failure) = repeat(call).await {
-            tracing::warn!(code = failure.code().spec().word, entry = entry.id, "a job stays in its queue, and will be tried again");
-        }
+    /// To be tried in so long from now.
+    pub fn later(&self, after: Duration, job: &Job) -> End {
+        let at_ms = self.app.redis.clock().floor().0 / 1000 + millis(after).max(1);
+        End::Later(Due { at_ms, job: job.pack() })
     }
-}
-
-/// Host and port: what has places and a breaker.
-fn host_of(url: &Url) -> String {
-    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
 
 /// Tells one URL from the next, without holding it.

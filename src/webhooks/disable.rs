@@ -21,14 +21,14 @@ pub async fn disable(app: &App, target: &Target, ready: &Ready, last: &Outcome) 
     let reply = match target {
         Target::Channel(id) => {
             let slot = app.keys.channel(id);
-            match scripts::WEBHOOK_DISABLE.on(&slot).arg("url", &ready.stored).may_send_again(true).run(&app.redis).await {
+            match scripts::WEBHOOK_DISABLE.on(&slot).arg("url", &ready.hook.stored).may_send_again(true).run(&app.redis).await {
                 Err(e) if e.code() == Code::ChannelNotFound => return Ok(()),
                 reply => reply?,
             }
         }
         Target::Actor(id) => {
             let slot = app.keys.actor(id);
-            let call = scripts::WEBHOOK_DISABLE_ACTOR.on(&slot).arg("id", id.as_str()).arg("hook", &ready.stored);
+            let call = scripts::WEBHOOK_DISABLE_ACTOR.on(&slot).arg("id", id.as_str()).arg("hook", &ready.hook.stored);
             call.may_send_again(true).run(&app.redis).await?
         }
     };
@@ -37,9 +37,9 @@ pub async fn disable(app: &App, target: &Target, ready: &Ready, last: &Outcome) 
     }
     app.metrics.webhooks.disabled();
     tracing::info!(target = target.as_str(), status = last.status, error = last.error, "a webhook was taken away: its target is gone");
-    let detail = json!({ "target": target.as_str(), "url_host": ready.url.host_str(), "status": last.status, "error": last.error });
+    let detail = json!({ "target": target.as_str(), "url_host": ready.hook.url.host_str(), "status": last.status, "error": last.error });
     // Nobody asked for it, so no client address has a part in it.
-    let event = audit::Event::new(Kind::WebhookDisable, Some(&ready.owner), None, IpAddr::V4(Ipv4Addr::UNSPECIFIED), &detail);
-    audit::tell(app, Some(&ready.owner), event).await;
+    let event = audit::Event::new(Kind::WebhookDisable, Some(&ready.hook.owner), None, IpAddr::V4(Ipv4Addr::UNSPECIFIED), &detail);
+    audit::tell(app, Some(&ready.hook.owner), event).await;
     Ok(())
 }

@@ -18,6 +18,8 @@ const OPEN_LONGEST: Duration = Duration::from_secs(300);
 /// Deliveries that wait in memory for a place at one host, for each place, and how long.
 const WAITING_PER_PLACE: usize = 16;
 const WAIT: Duration = Duration::from_millis(250);
+/// More than that may wait where tries are so quick that the last one has its place within this time: to put it off would cost more.
+const LINE: Duration = Duration::from_millis(100);
 /// Where no try began or ended for so long, waiting for a place is of no use.
 const STUCK: Duration = Duration::from_millis(250);
 /// Longest time that a delivery is put off at once.
@@ -165,7 +167,7 @@ impl Gate {
     async fn wait(&self) -> Result<OwnedSemaphorePermit, PutOff> {
         let of_use = {
             let state = self.state.lock();
-            state.waiting < self.may_wait && state.moved.elapsed() < STUCK
+            (state.waiting < self.may_wait || state.waits(self.number) < LINE) && state.moved.elapsed() < STUCK
         };
         if !of_use {
             return Err(self.busy());
@@ -183,6 +185,12 @@ impl Gate {
 }
 
 impl State {
+    /// How long one more would wait for a place.
+    fn waits(&self, places: usize) -> Duration {
+        let before = u32::try_from(self.waiting / places.max(1)).unwrap_or(u32::MAX);
+        self.usual.saturating_mul(before.saturating_add(1))
+    }
+
     /// Those that are put off come back one after the other, as fast as places become free.
     fn put_off(&mut self, places: usize, now: Instant) -> Duration {
         // Where nothing moves, a try takes that long at least.
@@ -334,6 +342,33 @@ mod tests {
         let put_off = gates.of("a").enter().await.err();
         assert!(matches!(put_off, Some(PutOff::Busy(after)) if after >= Duration::from_secs(8)), "{put_off:?}");
         assert!(began.elapsed() < Duration::from_millis(200));
+    }
+
+    #[tokio::test]
+    async fn where_tries_are_quick_more_may_wait_in_line() {
+        let gates = Gates::new(1, 8);
+        let held = pass(&gates).await.expect("a place");
+        let gate = gates.of("a");
+        gate.state.lock().usual = Duration::from_millis(1);
+        let line: Vec<_> = (0..20)
+            .map(|_| {
+                tokio::spawn({
+                    let gate = gate.clone();
+                    async move { gate.enter().await.is_ok() }
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(gate.state.lock().waiting, 20, "one may wait anyhow");
+        // Where they take longer, the line is as long as it was before.
+        gate.state.lock().usual = Duration::from_millis(50);
+        let began = Instant::now();
+        assert!(matches!(gate.enter().await, Err(PutOff::Busy(_))));
+        assert!(began.elapsed() < Duration::from_millis(100));
+        held.ended(false, Duration::from_millis(1));
+        for one in line {
+            assert!(one.await.expect("it ends"), "each got the place in its turn");
+        }
     }
 
     #[test]

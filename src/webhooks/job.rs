@@ -1,5 +1,7 @@
 //! What a queue holds: one delivery, in names and numbers. Content, URL and secret are read when it is tried.
 
+use std::fmt::Write as _;
+
 use deadpool_redis::redis::Value;
 
 use crate::ids::{ActorId, ChannelId, Micros, suffix};
@@ -68,18 +70,16 @@ pub struct Job {
 }
 
 impl Job {
-    /// Of an entry of a channel's outbox: `[id, [name, value, …]]`. None when it is none that this release knows.
+    /// Of an entry of a channel's outbox: `[id, ["e", event \31 number \31 actor \31 subject]]`. None when it is none that this release knows.
     pub fn of_outbox(channel: &ChannelId, entry: &Value) -> Option<(String, Self)> {
         let Value::Array(parts) = entry else { return None };
         let [id, Value::Array(fields)] = parts.as_slice() else { return None };
-        let id = text_of(id)?;
-        let field = |name: &str| {
-            let pair = fields.chunks_exact(2).find(|pair| text_of(&pair[0]).as_deref() == Some(name))?;
-            text_of(&pair[1])
-        };
-        let event = Event::parse(&field("e")?)?;
+        let (id, told) = (text_of(id)?, text_of(fields.get(1)?)?);
+        let mut told = told.splitn(4, SEPARATOR); // the subject is the last one: it has separators of its own
+        let event = Event::parse(told.next()?)?;
+        let (number, actor, subject) = (told.next()?, told.next()?, told.next()?);
         let target = match event {
-            Event::Mention => Target::Actor(ActorId::parse(&field("a")?)?),
+            Event::Mention => Target::Actor(ActorId::parse(actor)?),
             _ => Target::Channel(channel.clone()),
         };
         let job = Self {
@@ -87,8 +87,8 @@ impl Job {
             event,
             target,
             channel: Some(channel.clone()),
-            number: field("n").filter(|n| !n.is_empty()).map(|n| n.parse().map(Micros)).transpose().ok()?,
-            subject: field("s").unwrap_or_default(),
+            number: Some(number).filter(|n| !n.is_empty()).map(|n| n.parse().map(Micros)).transpose().ok()?,
+            subject: subject.to_owned(),
             attempt: 1,
             since: Micros(id.split('-').next()?.parse::<u64>().ok()? * 1000),
         };
@@ -112,17 +112,20 @@ impl Job {
 
     /// The stored form.
     pub fn pack(&self) -> String {
-        let parts = [
-            self.delivery.clone(),
-            self.event.word().to_owned(),
-            self.target.as_str().to_owned(),
-            self.channel.as_ref().map_or("", ChannelId::as_str).to_owned(),
-            self.number.map(|n| n.to_string()).unwrap_or_default(),
-            self.attempt.to_string(),
-            self.since.to_string(),
-            self.subject.clone(), // the last one: it has separators of its own
-        ];
-        parts.join(&SEPARATOR.to_string())
+        let channel = self.channel.as_ref().map_or("", ChannelId::as_str);
+        let mut text = String::with_capacity(self.delivery.len() + self.subject.len() + 2 * channel.len() + 80);
+        text.push_str(&self.delivery);
+        for part in [self.event.word(), self.target.as_str(), channel] {
+            text.push(SEPARATOR);
+            text.push_str(part);
+        }
+        text.push(SEPARATOR);
+        if let Some(number) = self.number {
+            text += &number.to_string();
+        }
+        // The subject is the last one: it has separators of its own.
+        let _ = write!(text, "{SEPARATOR}{}{SEPARATOR}{}{SEPARATOR}{}", self.attempt, self.since, self.subject);
+        text
     }
 
     /// None when it is none that this release knows.
@@ -156,9 +159,9 @@ pub fn queue_of(id: &str) -> u8 {
 mod tests {
     use super::*;
 
-    fn entry(fields: &[&str]) -> Value {
-        let text = |t: &&str| Value::BulkString(t.as_bytes().to_vec());
-        Value::Array(vec![text(&"1760000000123-4"), Value::Array(fields.iter().map(text).collect())])
+    fn entry(told: &[&str]) -> Value {
+        let text = |t: &str| Value::BulkString(t.as_bytes().to_vec());
+        Value::Array(vec![text("1760000000123-4"), Value::Array(vec![text("e"), text(&told.join("\u{1f}"))])])
     }
 
     #[test]
@@ -166,9 +169,9 @@ mod tests {
         let channel = ChannelId::parse("ch_aaaaaaaaaaaaaaaaaaaa").expect("an id");
         let actor = "act_ooooooooooooooooaaaaaaaaaa";
         for fields in [
-            ["e", "message.created", "n", "1760000000123456", "a", "", "s", ""],
-            ["e", "mention", "n", "1760000000123456", "a", actor, "s", ""],
-            ["e", "member_added", "n", "", "a", "", "s", "bck_a\u{1f}bck_b"],
+            ["message.created", "1760000000123456", "", ""],
+            ["mention", "1760000000123456", actor, ""],
+            ["member_added", "", "", "bck_a\u{1f}bck_b"],
         ] {
             let (id, job) = Job::of_outbox(&channel, &entry(&fields)).expect("a job");
             assert_eq!((id.as_str(), job.delivery.as_str()), ("1760000000123-4", "dlv_aaaaaaaaaaaaaaaaaaaa_1760000000123-4"));
@@ -177,7 +180,7 @@ mod tests {
         }
         let test = Job::test(Target::Actor(ActorId::parse(actor).expect("an id")), Micros(7));
         assert_eq!(Job::parse(&test.pack()), Some(test));
-        assert_eq!(Job::of_outbox(&channel, &entry(&["e", "of a later release", "n", "", "a", "", "s", ""])), None);
+        assert_eq!(Job::of_outbox(&channel, &entry(&["of a later release", "", "", ""])), None);
     }
 
     #[test]

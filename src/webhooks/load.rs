@@ -1,9 +1,9 @@
 //! What a try needs: where to, the secret, and the body. Read anew for each, so that a new URL or secret holds at once, what was retracted
 //! is told to nobody, and the webhooks of a revoked key are silent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::Value;
 use moka::sync::Cache;
 use serde::Serialize;
 use serde_json::json;
@@ -11,6 +11,7 @@ use url::Url;
 
 use super::ActorHook;
 use super::job::{Event, Job, Target};
+use super::sign::Signer;
 use crate::actors;
 use crate::app::App;
 use crate::claims::record::ClaimRecord;
@@ -20,14 +21,30 @@ use crate::messages::{MessageView, SEPARATOR, Stored};
 use crate::store::scripts;
 use crate::telemetry::Mark;
 
-/// A try that can be made.
-pub struct Ready {
+/// Where to: one for all tries that were read together.
+pub struct Hook {
     pub url: Url,
+    /// Host and port: what has places and a breaker.
+    pub host: String,
     /// As it is stored: what a webhook is recognised by when it is to be taken away.
     pub stored: String,
-    pub secret: String,
+    /// None: nothing is signed.
+    pub signer: Option<Signer>,
     /// Whose webhook it is.
     pub owner: KeyId,
+}
+
+impl Hook {
+    fn new(url: &str, stored: String, secret: &str, owner: KeyId) -> Result<Arc<Self>> {
+        let url = Url::parse(url).map_err(|_| ApiError::internal("a webhook's URL is not one"))?;
+        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
+        Ok(Arc::new(Self { url, host, stored, signer: Signer::of(secret), owner }))
+    }
+}
+
+/// A try that can be made.
+pub struct Ready {
+    pub hook: Arc<Hook>,
     pub body: String,
     /// Where the message was posted, if that was traced.
     pub post: Option<Box<Mark>>,
@@ -37,7 +54,7 @@ pub struct Ready {
 
 /// Whether there is something to do.
 pub enum Loaded {
-    Ready(Box<Ready>),
+    Ready(Ready),
     /// Nothing to tell any more; why, for metrics.
     Nothing(&'static str),
 }
@@ -46,7 +63,7 @@ pub enum Loaded {
 ///
 /// # Errors
 /// Redis trouble.
-pub async fn load(app: &App, owners: &Owners, jobs: &[Job]) -> Result<Vec<Loaded>> {
+pub async fn load(app: &App, owners: &Owners, jobs: &[&Job]) -> Result<Vec<Loaded>> {
     match jobs.first().map(|job| &job.target) {
         None => Ok(Vec::new()),
         Some(Target::Channel(id)) => of_channel(app, owners, jobs, id).await,
@@ -60,7 +77,7 @@ pub async fn load(app: &App, owners: &Owners, jobs: &[Job]) -> Result<Vec<Loaded
     }
 }
 
-async fn of_channel(app: &App, owners: &Owners, jobs: &[Job], id: &ChannelId) -> Result<Vec<Loaded>> {
+async fn of_channel(app: &App, owners: &Owners, jobs: &[&Job], id: &ChannelId) -> Result<Vec<Loaded>> {
     let none = |why: &'static str| Ok(jobs.iter().map(|_| Loaded::Nothing(why)).collect());
     let found = match read(app, id, jobs.iter().filter_map(|job| job.number), "").await? {
         Ok(found) => found,
@@ -73,6 +90,7 @@ async fn of_channel(app: &App, owners: &Owners, jobs: &[Job], id: &ChannelId) ->
     if !owners.is_active(app, &owner).await? {
         return none("key_revoked");
     }
+    let hook = Hook::new(&found.url, found.url.clone(), &found.secret, owner)?;
     let mut messages = found.messages.into_iter();
     let mut all = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -94,7 +112,7 @@ async fn of_channel(app: &App, owners: &Owners, jobs: &[Job], id: &ChannelId) ->
             (Event::Test, _) => json!({ "event": job.event.word(), "channel_id": id.as_str() }).to_string(),
             (Event::Mention, _) => return Err(ApiError::internal("a delivery to a channel's webhook is not one of ours")),
         };
-        all.push(ready(&found.url, found.url.clone(), found.secret.clone(), owner.clone(), body, post, found.now)?);
+        all.push(Loaded::Ready(Ready { hook: hook.clone(), body, post, now: found.now }));
     }
     Ok(all)
 }
@@ -125,13 +143,8 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
         }
         _ => return Err(ApiError::internal("a delivery to an actor's webhook is not one of ours")),
     };
-    let url = hook.url;
-    ready(&url, stored, hook.secret, owner, body, post, reply.now())
-}
-
-fn ready(url: &str, stored: String, secret: String, owner: KeyId, body: String, post: Option<Box<Mark>>, now: Micros) -> Result<Loaded> {
-    let url = Url::parse(url).map_err(|_| ApiError::internal("a webhook's URL is not one"))?;
-    Ok(Loaded::Ready(Box::new(Ready { url, stored, secret, owner, body, post, now })))
+    let hook = Hook::new(&hook.url, stored, &hook.secret, owner)?;
+    Ok(Loaded::Ready(Ready { hook, body, post, now: reply.now() }))
 }
 
 /// One mention a minute for each actor and channel. A later try of what was let through needs no leave.
@@ -212,13 +225,11 @@ async fn read(
     }
     let mut messages = Vec::new();
     for i in (4..reply.len()).step_by(2) {
-        let entry = reply.list(i)?;
-        if entry.is_empty() {
+        if reply.list(i)?.is_empty() {
             messages.push(None);
             continue;
         }
-        let mut stored =
-            Stored::parse(&Value::Array(entry.to_vec())).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
+        let mut stored = Stored::parse(reply.value(i)?).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
         let record = reply.text(i + 1)?;
         let post = stored.head.post.take();
         let message = stored.view(channel, ClaimRecord::parse(&record).as_ref(), reply.uint(3)?, reply.now())?;

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::error::{Code, Result};
 use crate::ids::ChannelId;
 use crate::store::reply::text_of;
-use crate::store::scripts;
+use crate::store::{outbox, scripts};
 
 /// Entries that are moved in one step.
 const BATCH: u64 = 128;
@@ -77,7 +77,8 @@ pub fn hand_over_later(app: &App, channel: &ChannelId) {
 
 async fn hand_over(app: &App, channel: &ChannelId) {
     loop {
-        if let Err(failure) = move_all(app, channel).await {
+        let moved = async { move_from(app, channel, read(app, channel, None).await?).await };
+        if let Err(failure) = moved.await {
             tracing::warn!(code = failure.code().spec().word, "deliveries wait in an outbox for the next sweep");
         }
         tokio::time::sleep(TOGETHER).await;
@@ -87,25 +88,35 @@ async fn hand_over(app: &App, channel: &ChannelId) {
     }
 }
 
-/// Moves all that stands in the outbox into the channel's queue. The next page is read, and the one before taken out, while one is entered:
-/// a channel that many post to is moved as fast as they post.
+/// Moves all that stands in the outbox into the channel's queue, and learns whether anybody wants to be told at all.
 ///
 /// # Errors
 /// Redis trouble; what was moved is moved.
 pub async fn move_all(app: &App, channel: &ChannelId) -> Result<Left> {
-    let Some(mut page) = read(app, channel, "").await? else { return Ok(Left::Idle) };
+    let slot = app.keys.channel(channel);
+    match scripts::WEBHOOK_OUTBOX_READ.on(&slot).int("limit", BATCH).may_send_again(true).run(&app.redis).await {
+        Err(e) if e.code() == Code::ChannelNotFound => Ok(Left::Idle), // and its outbox with it
+        Err(e) => Err(e),
+        Ok(reply) if reply.status() == "idle" => Ok(Left::Idle),
+        Ok(reply) => move_from(app, channel, reply.list(0)?.to_vec()).await,
+    }
+}
+
+/// Moves this page, the oldest one, and all behind it. The next page is read, and the one before taken out, while one is entered: a channel that many
+/// post to is moved as fast as they post.
+async fn move_from(app: &App, channel: &ChannelId, mut page: Vec<Value>) -> Result<Left> {
     let mut entered = Vec::new();
     for _ in 0..MAX_STEPS {
-        let last = page.last().and_then(id_of).unwrap_or_default();
+        let last = page.last().and_then(id_of);
         let is_whole = page.len() as u64 == BATCH;
-        let next = async { if is_whole { read(app, channel, &last).await } else { Ok(Some(Vec::new())) } };
+        let next = async { if is_whole { read(app, channel, last.as_deref()).await } else { Ok(Vec::new()) } };
         let (taken, next, done) = tokio::join!(enter(app, channel, &page), next, take_out(app, channel, &entered));
         done?;
         if !taken? {
             app.metrics.webhooks.hand_over_paused();
             return Ok(Left::Paused);
         }
-        entered = std::mem::replace(&mut page, next?.unwrap_or_default());
+        entered = std::mem::replace(&mut page, next?);
         if page.is_empty() {
             break;
         }
@@ -114,24 +125,20 @@ pub async fn move_all(app: &App, channel: &ChannelId) -> Result<Left> {
     Ok(Left::Empty)
 }
 
-/// The page after this entry; none where the outbox is empty and nobody wants to be told, or the channel is gone, and its outbox with it.
-async fn read(app: &App, channel: &ChannelId, after: &str) -> Result<Option<Vec<Value>>> {
-    let slot = app.keys.channel(channel);
-    let call = scripts::WEBHOOK_OUTBOX_READ.on(&slot).arg("after", after).int("limit", BATCH);
-    match call.may_send_again(true).run(&app.redis).await {
-        Err(e) if e.code() == Code::ChannelNotFound => Ok(None),
-        Err(e) => Err(e),
-        Ok(reply) if reply.status() == "idle" => Ok(None),
-        Ok(reply) => Ok(Some(reply.list(0)?.to_vec())),
-    }
+async fn read(app: &App, channel: &ChannelId, after: Option<&str>) -> Result<Vec<Value>> {
+    outbox::page(&app.redis, &app.keys.channel(channel), after, BATCH).await
 }
 
 /// Into the queue. False: it is full.
 async fn enter(app: &App, channel: &ChannelId, entries: &[Value]) -> Result<bool> {
-    let mut jobs = Vec::with_capacity(entries.len() * 2);
+    let (mut ids, mut jobs) = (String::with_capacity(entries.len() * 18), Vec::with_capacity(entries.len()));
     for entry in entries {
         match Job::of_outbox(channel, entry) {
-            Some((id, job)) => jobs.extend([id, job.pack()]),
+            Some((id, job)) => {
+                ids += &id;
+                ids.push(' ');
+                jobs.push(job.pack());
+            }
             None => tracing::error!("an entry of an outbox is not one of ours; it is left out"),
         }
     }
@@ -139,18 +146,16 @@ async fn enter(app: &App, channel: &ChannelId, entries: &[Value]) -> Result<bool
         return Ok(true);
     }
     let slot = app.keys.jobs(queue_of(channel.as_str()));
-    let call = scripts::JOB_ENTER.on(&slot).key("handed", channel.as_str()).int("most", app.settings.webhook_queue_max).rest(jobs);
-    let reply = call.may_send_again(true).run(&app.redis).await?;
+    let call = scripts::JOB_ENTER.on(&slot).key("handed", channel.as_str()).int("most", app.settings.webhook_queue_max);
+    let reply = call.arg("ids", &ids).rest(jobs).may_send_again(true).run(&app.redis).await?;
     Ok(reply.status() == "entered")
 }
 
-/// What is in the queue is taken out of the outbox.
+/// What is in the queue is taken out of the outbox, of which it was the oldest part.
 async fn take_out(app: &App, channel: &ChannelId, entries: &[Value]) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
+    let Some(last) = entries.last().and_then(id_of) else { return Ok(()) };
     let slot = app.keys.channel(channel);
-    scripts::WEBHOOK_OUTBOX_DONE.on(&slot).rest(entries.iter().filter_map(id_of)).may_send_again(true).run(&app.redis).await?;
+    scripts::WEBHOOK_OUTBOX_DONE.on(&slot).arg("last", &last).may_send_again(true).run(&app.redis).await?;
     Ok(())
 }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Request, Response};
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::guard::{Guard, Refused};
-use super::sign;
+use super::sign::Signer;
 use crate::telemetry::TrySpan;
 
 /// Of an answer's body so much is read, so that the connection can be used again; what it says is of no interest.
@@ -23,8 +23,8 @@ const USER_AGENT: &str = "Backchannel-Webhook/1";
 /// What is sent.
 pub struct Push<'a> {
     pub url: &'a Url,
-    /// Empty: it is not signed.
-    pub secret: &'a str,
+    /// None: it is not signed.
+    pub signer: Option<&'a Signer>,
     pub delivery: &'a str,
     pub event: &'static str,
     pub attempt: u32,
@@ -102,28 +102,34 @@ impl Pusher {
 
     async fn send(&self, push: Push<'_>, traceparent: String) -> Result<Response, &'static str> {
         self.guard.check(push.url).map_err(|_| "refused_address")?;
-        let mut request = self
-            .client
-            .post(push.url.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header("X-Backchannel-Event", push.event)
-            .header("X-Backchannel-Attempt", push.attempt)
-            .header("traceparent", traceparent)
-            .header("webhook-id", push.delivery)
-            .header("webhook-timestamp", push.timestamp);
-        if !push.secret.is_empty() {
-            let body = push.body.as_bytes();
-            request = request
-                .header("X-Backchannel-Signature", sign::backchannel(push.secret, body))
-                .header("webhook-signature", sign::standard(push.secret, push.delivery, push.timestamp, body));
-        }
-        let response = request.body(push.body).send().await.map_err(|e| word_of(&e))?;
+        let mut request = Request::new(Method::POST, push.url.clone());
+        *request.headers_mut() = headers_of(&push, traceparent).ok_or("broken")?;
+        *request.body_mut() = Some(push.body.into());
+        let response = self.client.execute(request).await.map_err(|e| word_of(&e))?;
         // The resolver let nothing else through; should the client ever connect past it, nothing more is read.
         match response.remote_addr() {
             Some(peer) if !self.guard.allows(peer.ip()) => Err("refused_address"),
             _ => Ok(response),
         }
     }
+}
+
+/// None: a value is none of ours. The names are known, and the table has room for all of them and what the client adds.
+fn headers_of(push: &Push<'_>, traceparent: String) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(16);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(HeaderName::from_static("x-backchannel-event"), HeaderValue::from_static(push.event));
+    headers.insert(HeaderName::from_static("x-backchannel-attempt"), push.attempt.into());
+    headers.insert(HeaderName::from_static("traceparent"), traceparent.try_into().ok()?);
+    headers.insert(HeaderName::from_static("webhook-id"), push.delivery.try_into().ok()?);
+    headers.insert(HeaderName::from_static("webhook-timestamp"), push.timestamp.into());
+    if let Some(signer) = push.signer {
+        let body = push.body.as_bytes();
+        headers.insert(HeaderName::from_static("x-backchannel-signature"), signer.backchannel(body).try_into().ok()?);
+        let standard = signer.standard(push.delivery, push.timestamp, body);
+        headers.insert(HeaderName::from_static("webhook-signature"), standard.try_into().ok()?);
+    }
+    Some(headers)
 }
 
 /// The status decides, whatever becomes of the body.

@@ -48,10 +48,11 @@ fn pusher(networks: &[&str], answers: Vec<SocketAddr>) -> Pusher {
 }
 
 async fn push(pusher: &Pusher, url: &str) -> Outcome {
+    let signer = Signer::of("s");
     let url = Url::parse(url).expect("a URL");
     let push = Push {
         url: &url,
-        secret: "s",
+        signer: signer.as_ref(),
         delivery: "dlv_1",
         event: "webhook.test",
         attempt: 1,

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use super::deliver::Courier;
-use super::finish::Finisher;
+use super::finish::{End, Finisher};
 use super::gate::Gates;
 use super::job::Job;
 use super::load::{Loaded, Owners};
@@ -30,8 +30,8 @@ use crate::store::scripts;
 
 /// How long one read waits for jobs; as long the stop of an idle worker takes.
 const READ_WAIT: Duration = Duration::from_millis(1000);
-/// Jobs of one read.
-const READ_COUNT: usize = 32;
+/// Jobs of one read. They get room together, so that those of one channel are also loaded together when many wait.
+const READ_COUNT: usize = 64;
 /// Jobs held in memory for each that may be tried at the same time.
 const HELD_PER_SLOT: usize = 4;
 /// Beyond what a try may take: after so long without news of a job its worker must be dead.
@@ -48,16 +48,42 @@ pub struct Worker {
     pub(super) courier: Courier,
     pub(super) name: String,
     shutdown: Shutdown,
-    /// Jobs of this worker, by queue and entry: one that is read a second time is not delivered a second time.
-    held: Mutex<HashSet<(u8, String)>>,
+    held: Arc<HeldJobs>,
+    finisher: Arc<Finisher<Hold>>,
     room: Arc<Semaphore>,
+    /// Jobs that get room together, at most.
+    at_once: usize,
     tasks: TaskTracker,
 }
 
-/// A job that this worker holds.
-struct Held {
-    entry: Entry,
+/// Jobs of this worker, by queue and entry: one that is read a second time is not delivered a second time.
+type HeldJobs = Mutex<HashSet<(u8, String)>>;
+
+/// This worker has the job, until this is dropped.
+struct Hold {
+    of: Arc<HeldJobs>,
+    job: (u8, String),
+}
+
+impl Hold {
+    /// None: it has it already.
+    fn begin(of: &Arc<HeldJobs>, queue: u8, entry: &str) -> Option<Self> {
+        let job = (queue, entry.to_owned());
+        of.lock().insert(job.clone()).then(|| Self { of: of.clone(), job })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.of.lock().remove(&self.job);
+    }
+}
+
+/// A job that is about to be tried.
+struct Taken {
+    entry: String,
     job: Job,
+    hold: Hold,
     room: OwnedSemaphorePermit,
 }
 
@@ -69,20 +95,16 @@ impl Worker {
         let slots = settings.webhook_concurrency;
         let pusher = Pusher::new(app.webhook_guard.clone(), settings.webhook_timeout, settings.webhook_per_host)?;
         let gates = Gates::new(settings.webhook_per_host, slots * HELD_PER_SLOT);
+        let tasks = TaskTracker::new();
         Ok(Arc::new(Self {
-            courier: Courier {
-                finisher: Finisher::new(app.clone()),
-                owners: Owners::default(),
-                slots: Arc::new(Semaphore::new(slots)),
-                app,
-                pusher,
-                gates,
-            },
+            finisher: Arc::new(Finisher::new(app.clone(), tasks.clone())),
+            courier: Courier { owners: Owners::default(), slots: Arc::new(Semaphore::new(slots)), app, pusher, gates },
             name: format!("w-{}", suffix()),
             shutdown,
-            held: Mutex::default(),
+            held: Arc::default(),
             room: Arc::new(Semaphore::new(slots * HELD_PER_SLOT)),
-            tasks: TaskTracker::new(),
+            at_once: READ_COUNT.min(slots * HELD_PER_SLOT / 4).max(1),
+            tasks,
         }))
     }
 
@@ -159,67 +181,58 @@ impl Worker {
     }
 
     /// Starts to deliver these jobs, as there is room. A worker that stops hands them back.
-    async fn accept(self: &Arc<Self>, queue: u8, entries: Vec<Entry>) {
-        let (read, mut groups) = (Instant::now(), HashMap::new());
-        for entry in entries {
-            if !self.held.lock().insert((queue, entry.id.clone())) {
-                continue;
-            }
-            let room = match self.room.clone().try_acquire_owned() {
-                Ok(room) => Some(room),
-                Err(_) => {
-                    self.start(queue, read, std::mem::take(&mut groups)); // they have what this one waits for
-                    tokio::select! {
-                        room = self.room.clone().acquire_owned() => room.ok(),
-                        () = self.shutdown.signal() => None,
-                    }
-                }
+    async fn accept(self: &Arc<Self>, queue: u8, mut entries: Vec<Entry>) {
+        let read = Instant::now();
+        while !entries.is_empty() {
+            let rest = entries.split_off(entries.len().min(self.at_once));
+            let taken: Vec<_> = std::mem::replace(&mut entries, rest);
+            let taken: Vec<_> = taken.into_iter().filter_map(|e| Hold::begin(&self.held, queue, &e.id).map(|hold| (e, hold))).collect();
+            let room = tokio::select! {
+                room = self.room.clone().acquire_many_owned(u32::try_from(taken.len()).unwrap_or(u32::MAX)) => room.ok(),
+                () = self.shutdown.signal() => None,
             };
-            let worker = self.clone();
-            match (room, Job::parse(&entry.job)) {
-                (None, _) => drop(self.tasks.spawn(async move { worker.hand_back(queue, entry).await })),
-                (Some(_), None) => drop(self.tasks.spawn(async move { worker.leave_out(queue, entry).await })),
-                (Some(room), Some(job)) => groups.entry(job.target.as_str().to_owned()).or_default().push(Held { entry, job, room }),
-            }
+            self.start(queue, read, taken, room).await;
         }
-        self.start(queue, read, groups);
     }
 
-    /// Jobs of one target are read together, and delivered side by side.
-    fn start(self: &Arc<Self>, queue: u8, read: Instant, groups: HashMap<String, Vec<Held>>) {
+    /// Jobs of one target are read together, and delivered side by side. Without room they are handed back.
+    async fn start(self: &Arc<Self>, queue: u8, read: Instant, all: Vec<(Entry, Hold)>, mut room: Option<OwnedSemaphorePermit>) {
+        let mut groups = HashMap::<String, Vec<Taken>>::new();
+        for (Entry { id, job }, hold) in all {
+            let Some(job) = Job::parse(&job) else {
+                tracing::error!(entry = id, "a job is not one of ours; it is left out");
+                self.finisher.end(queue, id, End::Done(None), hold).await;
+                continue;
+            };
+            match room.as_mut().and_then(|room| room.split(1)) {
+                Some(room) => groups.entry(job.target.as_str().to_owned()).or_default().push(Taken { entry: id, job, hold, room }),
+                None => self.finisher.end(queue, id, self.courier.later(Duration::ZERO, &job), hold).await,
+            }
+        }
         for group in groups.into_values() {
             let worker = self.clone();
             self.tasks.spawn(async move {
-                let jobs: Vec<Job> = group.iter().map(|held| held.job.clone()).collect();
+                let jobs: Vec<&Job> = group.iter().map(|taken| &taken.job).collect();
                 let loaded: Vec<Result<Loaded>> = match worker.courier.load(&jobs).await {
                     Ok(loaded) => loaded.into_iter().map(Ok).collect(),
                     Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
                 };
-                for (held, loaded) in group.into_iter().zip(loaded) {
+                for (taken, loaded) in group.into_iter().zip(loaded) {
                     let one = worker.clone();
-                    worker.tasks.spawn(async move { one.deliver(queue, held, loaded, read).await });
+                    // Boxed: it is large, and is moved a few times before it runs.
+                    worker.tasks.spawn(Box::pin(async move { one.deliver(queue, taken, loaded, read).await }));
                 }
             });
         }
     }
 
-    async fn deliver(&self, queue: u8, held: Held, loaded: Result<Loaded>, read: Instant) {
-        let Held { entry, job, room } = held;
-        self.courier.deliver(queue, &entry, job, loaded, read, self.claim_idle().mul_f64(0.6)).await;
-        self.held.lock().remove(&(queue, entry.id));
-        drop(room);
-    }
-
-    async fn leave_out(&self, queue: u8, entry: Entry) {
-        tracing::error!(entry = entry.id, "a job is not one of ours; it is left out");
-        self.courier.finisher.finish(queue, &entry.id, None).await;
-        self.held.lock().remove(&(queue, entry.id));
-    }
-
-    async fn hand_back(&self, queue: u8, entry: Entry) {
-        if let Some(job) = Job::parse(&entry.job) {
-            self.courier.try_later(queue, &entry, Duration::ZERO, &job).await;
+    async fn deliver(&self, queue: u8, taken: Taken, loaded: Result<Loaded>, read: Instant) {
+        let Taken { entry, job, hold, room } = taken;
+        let end = self.courier.deliver(job, loaded, read, self.claim_idle().mul_f64(0.6)).await;
+        if let Some(end) = end {
+            self.finisher.end(queue, entry, end, hold).await;
         }
+        drop(room);
     }
 
     /// What is due, what dead workers left, and the numbers of this worker.

@@ -68,7 +68,7 @@ pub static CHANNEL: &[KeyDef] = &[
         "wake",
         "pub/sub",
         "none: a topic, nothing is stored",
-        "wakes waiters; carries nothing but how many to wake. Followed by `:` and a number: those who wait for that message's receipt",
+        "wakes waiters: one, all, or those who read, with the message. Followed by `:` and a number: those who wait for that message's receipt",
     ),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a write, for its retries"),
 ];
@@ -167,7 +167,7 @@ pub static ROOM: &[KeyDef] = &[
         "participant id → place in the order, last seen, up to where it was given the log, fingerprint, name",
     ),
     key("sent", "sent:", "string", "10 minutes", "a participant's client_msg_id → index, for its retries"),
-    key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiting polls"),
+    key("wake", "wake", "pub/sub", "none: a topic, nothing is stored", "wakes waiting polls, with what was said"),
 ];
 
 /// Counts of all rooms, in one slot. Each follows from what the rooms say themselves; no decision rests on them.
@@ -214,17 +214,18 @@ pub static JOBS: &[KeyDef] = &[
     key("retries", "retries", "zset", "with its entries", "deliveries to be tried later, by when they are due (ms)"),
     key(
         "handed",
-        "handed:",
-        "zset",
-        "1 h; at most 1,000",
-        "entries of this channel's outbox that were handed over, by when (ms); followed by `:dead`: dead letters of this webhook that were redriven",
+        "entered:",
+        "list",
+        "1 h after the last hand-over; 600 to 1,600 ids",
+        "ids of the last entries of this channel's outbox that were handed over, and the highest of all",
     ),
+    key("redriven", "redriven:", "zset", "1 h; at most 1,000", "dead letters of this webhook that were put into the queue, by when (ms)"),
     key("idem", "idem:", "string", "24 h, or AUTO_IDEMPOTENCY_SECONDS", "facts of the first answer to a replay or test, for its retries"),
 ];
 
 /// How deliveries to one webhook went, of a channel or of an actor; each in a slot of its own.
 pub static HOOK: &[KeyDef] = &[
-    key("deliveries", "deliveries", "stream", "30 days after the newest; about 200", "how each try of a delivery ended"),
+    key("tries", "tries", "list", "30 days after the newest; 200", "how each try of a delivery ended, the newest first"),
     key("dead", "dead", "hash", "30 days after the newest; at most 1,000", "delivery id → when and how it was given up, and its job"),
     key("dead_index", "dead-index", "zset", "with `dead`", "ids of deliveries that were given up, by when"),
     key("failing", "failing", "string", "30 days after the last failure, or the next success", "since when every try has failed"),

@@ -11,6 +11,7 @@ use crate::discovery::schema;
 use crate::error::{ApiError, Code, Result};
 use crate::http::{Answer, Caller, Once, Params};
 use crate::ids::Micros;
+use crate::messages::SEPARATOR;
 use crate::operation::{Auth, Operation, Scope};
 use crate::store::reply::text_of;
 use crate::store::scripts;
@@ -72,25 +73,27 @@ struct TryView {
 }
 
 impl TryView {
-    /// Reads one stream entry; None when it is broken.
-    fn read(entry: &Value) -> Option<Self> {
-        let Value::Array(parts) = entry else { return None };
-        let [id, Value::Array(fields)] = parts.as_slice() else { return None };
-        let field = |name: &str| {
-            let pair = fields.chunks_exact(2).find(|pair| text_of(&pair[0]).as_deref() == Some(name))?;
-            text_of(&pair[1])
-        };
-        let ms: u64 = text_of(id)?.split('-').next()?.parse().ok()?;
+    /// Reads one stored try; None when it is broken.
+    fn read(stored: &Value) -> Option<Self> {
+        let stored = text_of(stored)?;
+        let [at, outcome, attempt, status, duration_ms, error, job] = parts(&stored)?;
         Some(Self {
-            about: About::of(&Job::parse(&field("j")?)?),
-            attempt: field("n")?.parse().ok()?,
-            outcome: field("o")?,
-            status: Some(field("s")?.parse().ok()?).filter(|status| *status > 0),
-            error: field("e").filter(|error| !error.is_empty()),
-            duration_ms: field("d")?.parse().ok()?,
-            tried_at: Micros(ms * 1000).rfc3339(),
+            about: About::of(&Job::parse(job)?),
+            attempt: attempt.parse().ok()?,
+            outcome: outcome.to_owned(),
+            status: Some(status.parse().ok()?).filter(|status| *status > 0),
+            error: Some(error.to_owned()).filter(|error| !error.is_empty()),
+            duration_ms: duration_ms.parse().ok()?,
+            tried_at: Micros(at.parse().ok()?).rfc3339(),
         })
     }
+}
+
+/// What a try is stored as; the job is the last of them, since it has separators of its own.
+fn parts(stored: &str) -> Option<[&str; 7]> {
+    let mut parts = stored.splitn(7, SEPARATOR);
+    let mut next = || parts.next();
+    Some([next()?, next()?, next()?, next()?, next()?, next()?, next()?])
 }
 
 pub async fn of_channel(State(app): State<App>, caller: Caller, params: Params) -> Result<Answer> {

@@ -81,7 +81,7 @@ async fn redrive(app: &App, target: &Target, once: &Once) -> Result<Answer> {
     let slot = app.keys.jobs(queue_of(target.as_str()));
     let reply = scripts::JOB_REDRIVE
         .on(&slot)
-        .key("handed", format!("{}:dead", target.as_str()))
+        .key("redriven", target.as_str())
         .key("idem", &once.name)
         .int("most", app.settings.webhook_queue_max)
         .int("all", all)

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use deadpool_redis::redis::Value;
 
-use crate::support::script::{Bench, DELIVERY, SECOND, START};
+use crate::support::answer::Answer;
+use crate::support::script::{Ask, Bench, DELIVERY, SECOND, START, on_both};
 
 /// The stream of the queue.
 fn stream(b: &Bench) -> String {
@@ -12,8 +13,13 @@ fn stream(b: &Bench) -> String {
 }
 
 fn enter(b: &Bench, entries: &[(&str, &str)]) -> u64 {
-    let ask = b.ask("jobs/enter").on("handed", "c1");
-    entries.iter().fold(ask, |ask, (id, job)| ask.rest(id, job)).run().ok("entered").int(0)
+    hand_over(b, "c1", entries).run().ok("entered").int(0)
+}
+
+fn hand_over<'a>(b: &'a Bench, channel: &str, entries: &[(&str, &str)]) -> Ask<'a> {
+    let ids: String = entries.iter().map(|(id, _)| format!("{id} ")).collect();
+    let jobs: Vec<&str> = entries.iter().map(|(_, job)| *job).collect();
+    b.ask("jobs/enter").on("handed", channel).with("ids", ids).values(&jobs)
 }
 
 /// Jobs in the stream, oldest first.
@@ -56,13 +62,46 @@ pub fn answers_enter(b: &Bench) {
     assert_eq!(enter(b, &[("2-0", "b"), ("3-0", "c")]), 1, "what was handed over before is there once");
     assert_eq!(jobs(b), ["a", "b", "c"]);
     // Another channel's entries may have the same ids.
-    b.ask("jobs/enter").on("handed", "c2").rest("1-0", "d").run().ok("entered");
+    hand_over(b, "c2", &[("1-0", "d")]).run().ok("entered");
     assert_eq!(jobs(b).len(), 4);
-    let full = b.ask("jobs/enter").on("handed", "c1").with("most", 4).rest("4-0", "e").run();
-    full.ok("full").wrote_nothing();
+    hand_over(b, "c1", &[("4-0", "e")]).with("most", 4).run().ok("full").wrote_nothing();
+    assert_eq!(enter(b, &[("1-0", "a"), ("3-0", "c")]), 0);
+    // Who is late with an old page enters nothing, and who has some of it and more enters the rest.
+    assert_eq!(enter(b, &[("1-0", "a"), ("3-0", "c"), ("10-0", "e"), ("10-1", "f")]), 2);
+    assert_eq!(jobs(b), ["a", "b", "c", "d", "e", "f"]);
+    // A server whose clock was set back gives lower ids, to other entries: none of these is taken for one of the others.
+    assert_eq!(enter(b, &[("2-1", "g"), ("9-7", "h")]), 2);
+    assert_eq!(enter(b, &[("10-1", "f"), ("11-0", "i")]), 1);
+    assert_eq!(enter(b, &[("2-1", "g"), ("9-7", "h")]), 0);
+    assert_eq!(jobs(b)[6..], ["g", "h", "i"]);
     // It is remembered for an hour.
-    b.pass(3601 * SECOND);
-    assert_eq!(enter(b, &[("3-0", "c")]), 1);
+    assert!((3_500_000..=3_600_000).contains(&b.run::<i64>(&["PTTL", &b.key_like("entered:c1")])));
+}
+
+#[test]
+fn a_queue_remembers_the_last_hundreds_of_entries_and_no_more() {
+    on_both(|b| {
+        let page = |from: u32| (from..from + 100).map(|n| (format!("{n}-0"), format!("job {n}"))).collect::<Vec<_>>();
+        let enter = |from: u32| {
+            let page = page(from);
+            let entries: Vec<(&str, &str)> = page.iter().map(|(id, job)| (id.as_str(), job.as_str())).collect();
+            hand_over(b, "c1", &entries).with("most", 1_000_000).quietly().run().ok("entered").int(0)
+        };
+        for first in (0..6000).step_by(100) {
+            assert_eq!(enter(1_760_000_000 + first), 100);
+        }
+        for first in [5400, 5900] {
+            assert_eq!(enter(1_760_000_000 + first), 0, "{first}");
+        }
+        for n in 0..300 {
+            let id = format!("{}-0", 1_770_000_000 + n);
+            hand_over(b, "c1", &[(&id, "one")]).with("most", 1_000_000).quietly().run().ok("entered");
+        }
+        assert_eq!(enter(1_760_005_900), 0, "small pages are remembered together");
+        let texts: Vec<String> = b.run(&["LRANGE", &b.key_like("entered:c1"), "0", "-1"]);
+        let bytes: usize = texts.iter().map(String::len).sum();
+        assert!(texts.len() <= 12 && bytes < 32_000, "{} texts, {bytes} bytes", texts.len());
+    });
 }
 
 pub fn answers_put(b: &Bench) {
@@ -76,9 +115,9 @@ pub fn answers_put(b: &Bench) {
 
 pub fn answers_redrive(b: &Bench) {
     let redrive = |letters: &[(&str, &str)]| {
-        letters.iter().fold(b.ask("jobs/redrive").on("handed", "c1:dead").with("all", 5), |ask, (id, job)| ask.rest(id, job))
+        letters.iter().fold(b.ask("jobs/redrive").on("redriven", "c1").with("all", 5), |ask, (id, job)| ask.rest(id, job))
     };
-    let said = |answer: crate::support::answer::Answer| (answer.int(0), answer.int(1));
+    let said = |answer: Answer| (answer.int(0), answer.int(1));
     assert_eq!(said(redrive(&[]).run().ok("redriven").wrote_nothing()), (0, 5));
     let both = [("d1:7", "a"), ("d2:7", "b")];
     assert_eq!(said(redrive(&both).once("r").run().ok("redriven")), (2, 3));
@@ -93,26 +132,31 @@ pub fn answers_redrive(b: &Bench) {
     assert_eq!(said(redrive(&[]).with("most", 3).run().ok("redriven").wrote_nothing()), (0, 5));
 }
 
+fn settle(b: &Bench, values: &[&str]) -> Answer {
+    b.ask("jobs/settle").values(values).run().ok("settled")
+}
+
 pub fn answers_settle(b: &Bench) {
     b.ask("jobs/group").run().ok("made");
-    enter(b, &[("1-0", "a"), ("2-0", "b")]);
+    enter(b, &[("1-0", "a"), ("2-0", "b"), ("3-0", "c")]);
     let ids = read(b, "w-1");
-    let settle = |entry: &str| b.ask("jobs/settle").with("entry", entry);
     assert_eq!(done(b, &[&ids[0]]), 1);
-    settle(&ids[0]).with("due", 5).run().ok("gone").wrote_nothing();
-    settle(&ids[1]).with("due", START / 1000 + 5).with("job", "b again").run().ok("later");
+    let due = (START / 1000 + 5).to_string();
+    assert_eq!(settle(b, &[&ids[0], "5", "a again"]).wrote_nothing().int(0), 0, "another worker has settled it");
+    assert_eq!(settle(b, &[&ids[0], "5", "a again", &ids[1], &due, "b again", &ids[2], &due, "c again"]).int(0), 2);
+    assert_eq!(settle(b, &[&ids[1], &due, "b again"]).wrote_nothing().int(0), 0, "twice is once");
     assert!(jobs(b).is_empty());
     let pending: Vec<Value> = b.run(&["XPENDING", &stream(b), "workers", "-", "+", "9"]);
     assert!(pending.is_empty(), "nobody holds what is settled");
     let later: Vec<String> = b.run(&["ZRANGE", &b.key_like("retries"), "0", "-1"]);
-    assert_eq!(later, ["b again"]);
+    assert_eq!(later, ["b again", "c again"]);
 }
 
 pub fn answers_due(b: &Bench) {
     enter(b, &[("1-0", "a")]);
     b.ask("jobs/group").run().ok("made");
     let id = read(b, "w-1").remove(0);
-    b.ask("jobs/settle").with("entry", id).with("due", START / 1000 + 1000).with("job", "later").run().ok("later");
+    settle(b, &[&id, &(START / 1000 + 1000).to_string(), "later"]);
     assert_eq!(b.ask("jobs/due").run().ok("moved").wrote_nothing().int(0), 0);
     b.pass(SECOND);
     assert_eq!(b.ask("jobs/due").run().ok("moved").int(0), 1);
@@ -162,7 +206,7 @@ pub fn answers_gauge(b: &Bench) {
     enter(b, &[("1-0", "a"), ("2-0", "b")]);
     b.ask("jobs/group").run().ok("made");
     let ids = read(b, "w-1");
-    b.ask("jobs/settle").with("entry", &ids[0]).with("due", START).run().ok("later");
+    settle(b, &[&ids[0], &START.to_string(), "a"]);
     let oldest: u64 = ids[1].split('-').next().expect("ms").parse().expect("a number");
     assert_eq!((gauge().int(0), gauge().int(1), gauge().int(2)), (1, 1, oldest));
 }

@@ -67,9 +67,8 @@ fn outbox(b: &Bench) -> Vec<String> {
     entries
         .into_iter()
         .map(|(_, fields)| {
-            let names: Vec<&str> = fields.iter().step_by(2).map(String::as_str).collect();
-            assert_eq!(names, ["e", "n", "a", "s"]);
-            fields.into_iter().skip(1).step_by(2).collect::<Vec<_>>().join(" ")
+            assert_eq!((fields.len(), fields[0].as_str()), (2, "e"));
+            fields[1].splitn(4, '\u{1f}').collect::<Vec<_>>().join(" ")
         })
         .collect()
 }
@@ -192,9 +191,8 @@ fn an_outbox_lives_as_long_as_its_channel_and_an_empty_one_for_a_day() {
         let left = || b.run::<i64>(&["PTTL", &b.key("outbox")]);
         let empty = || {
             let entries: Vec<(String, Vec<String>)> = b.run(&["XRANGE", &b.key("outbox"), "-", "+"]);
-            let ids: Vec<&str> = entries.iter().map(|(id, _)| id.as_str()).collect();
-            let ask = ids.iter().fold(b.ask("webhooks/outbox_done"), |ask, id| ask.rest(id, id));
-            assert_eq!(ask.run().ok("done").int(0), ids.len() as u64);
+            let last = &entries.last().expect("it holds something").0;
+            assert_eq!(b.ask("webhooks/outbox_done").with("last", last).run().ok("done").int(0), entries.len() as u64);
         };
         b.post();
         assert_eq!(left(), -1, "nobody has fetched it");
@@ -251,7 +249,7 @@ fn a_full_outbox_drops_nothing_and_refuses_only_what_would_be_pushed() {
         post(String::new()).no("webhook_backlog_full");
         assert_eq!(b.ask(POST).once("r").quietly().run().ok("replayed").int(0), first, "what was posted was posted");
         let oldest: Vec<(String, Vec<String>)> = b.run(&["XRANGE", &b.key("outbox"), "-", "+", "COUNT", "1"]);
-        assert_eq!(oldest[0].1[3], first.to_string(), "the oldest is still there");
+        assert!(oldest[0].1[1].contains(&first.to_string()), "the oldest is still there");
 
         b.set(HOOK.0, "");
         post(String::new()).ok("posted");

@@ -37,10 +37,11 @@ impl<'a> Count<'a> {
     }
 
     /// The same without the looks at announcements of changed keys, two or three a second on a replica where somebody waits. Counted by the one
-    /// command that only they have, so not for tests that read histories, events or audits meanwhile.
-    pub fn scripts_of_requests(&self) -> u64 {
+    /// command that only they have, besides `carried` posts that came with their wake-up; so not for tests that read histories, events or audits
+    /// meanwhile.
+    pub fn scripts_of_requests(&self, carried: u64) -> u64 {
         let since = self.since();
-        scripts(&since) - since.get("xrevrange").copied().unwrap_or(0)
+        scripts(&since) + carried - since.get("xrevrange").copied().unwrap_or(0)
     }
 }
 

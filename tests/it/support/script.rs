@@ -178,7 +178,7 @@ impl Bench {
             _ if has("lookups") || has("bucket") || has("held") => keys.address(std::net::Ipv4Addr::LOCALHOST.into()),
             _ if has("listing") => keys.discoverable(),
             _ if has("jobs") => keys.jobs(0),
-            _ if has("deliveries") || has("dead") => keys.hook(CHANNEL),
+            _ if has("tries") || has("dead") => keys.hook(CHANNEL),
             _ if has("holder") || has("findings") => keys.duty(),
             _ if has("index") => keys.outboxes(&ChannelId::parse(CHANNEL).expect("an id")),
             _ => keys.key(&KeyId::parse(OWNER).expect("an id")),

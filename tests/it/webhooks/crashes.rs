@@ -88,7 +88,7 @@ async fn what_a_killed_replica_did_not_hand_over_is_swept() {
     let newest: Vec<(String, Vec<String>)> = fleet.redis().run(&["XREVRANGE", &log, "+", "-", "COUNT", "1"]);
     assert!(newest[0].1.contains(&contents[0]));
     let number = newest[0].0.trim_end_matches("-0");
-    let _: String = fleet.redis().run(&["XADD", &outbox, "*", "e", "message.created", "n", number, "a", "", "s", ""]);
+    let _: String = fleet.redis().run(&["XADD", &outbox, "*", "e", &format!("message.created\u{1f}{number}\u{1f}\u{1f}")]);
     fleet.kill9(0);
     fleet.kill9(1);
     let worker = Worker::start(&fleet, &[]).await;

@@ -48,8 +48,8 @@ async fn a_sweep_takes_out_what_is_over_and_leaves_what_is_young_or_has_a_webhoo
         enter(&fleet, channel, 60);
     }
     let outbox = format!("{}{{{waits}}}:outbox", fleet.prefix());
-    let _: String =
-        fleet.redis().run(&["XADD", &outbox, "*", "e", "mention", "n", "1760000000000000", "a", "act_oooooooooooooooocccccccccc", "s", ""]);
+    let told = "mention\u{1f}1760000000000000\u{1f}act_oooooooooooooooocccccccccc\u{1f}";
+    let _: String = fleet.redis().run(&["XADD", &outbox, "*", "e", told]);
 
     let worker = Worker::start(&fleet, &[]).await;
     eventually("all that is over is out", SOON, || async { !old.iter().chain([&bare, &waits]).any(|c| is_indexed(&fleet, c)) }).await;

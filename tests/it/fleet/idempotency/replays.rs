@@ -7,9 +7,16 @@ use crate::support::fleet::Fleet;
 use crate::support::keyspace;
 use crate::support::reply::Reply;
 
-/// The keyspace but for windows and times that reading moves.
+/// The keyspace but for announcements: that a key may change is said before the replica learns that it is a replay.
 fn state(fleet: &Fleet) -> String {
-    keyspace::dump(fleet.redis(), &format!("{}*", fleet.prefix()))
+    let all = keyspace::dump(fleet.redis(), &format!("{}*", fleet.prefix()));
+    let announcements = format!("{}{{fleet}}:changes ", fleet.prefix());
+    let mut skipped = false;
+    let kept = all.lines().filter(|line| {
+        skipped = line.starts_with(&announcements) || skipped && line.starts_with(' ');
+        !skipped
+    });
+    kept.collect::<Vec<_>>().join("\n")
 }
 
 /// Sends a write to one replica and its retry to the other; the first answer.
