@@ -18,7 +18,13 @@ const HOOK: &str = "https://hooks.example.com/x";
 fn outbox(fleet: &Fleet, channel: &str) -> Vec<[String; 4]> {
     let key = format!("{}{{{channel}}}:outbox", fleet.prefix());
     let entries: Vec<(String, Vec<String>)> = fleet.redis().run(&["XRANGE", &key, "-", "+"]);
-    entries.into_iter().map(|(_, fields)| [1, 3, 5, 7].map(|i| fields[i].clone())).collect()
+    entries.iter().map(|(_, fields)| parts(fields)).collect()
+}
+
+/// Of one entry, whose only field joins them; what the event is about may hold separators of its own.
+fn parts(fields: &[String]) -> [String; 4] {
+    let parts: Vec<String> = fields[1].splitn(4, '\u{1f}').map(str::to_owned).collect();
+    parts.try_into().unwrap_or_else(|_| panic!("{fields:?}"))
 }
 
 /// What was ever in the outbox of a channel, in the same form: without a worker, what was handed over stays in a queue.
@@ -27,7 +33,7 @@ fn told(fleet: &Fleet, channel: &str) -> Vec<[String; 4]> {
     let place = |id: &str| id.split_once('-').map(|(ms, n)| (ms.parse::<u64>().unwrap(), n.parse::<u64>().unwrap())).expect("an id");
     // The outbox first: what moves meanwhile is in both places, never in none.
     let waiting = read(format!("{}{{{channel}}}:outbox", fleet.prefix()));
-    let mut all: BTreeMap<_, _> = waiting.iter().map(|(id, fields)| (place(id), [1, 3, 5, 7].map(|i| fields[i].clone()))).collect();
+    let mut all: BTreeMap<_, _> = waiting.iter().map(|(id, fields)| (place(id), parts(fields))).collect();
     for (_, fields) in (0..JOB_QUEUES).flat_map(|n| read(format!("{}{{jobs:{n}}}:jobs", fleet.prefix()))) {
         let parts: Vec<&str> = fields[1].splitn(8, '\u{1f}').collect();
         let [delivery, event, target, of, number, _, _, subject] = parts[..] else { panic!("{fields:?}") };
