@@ -266,6 +266,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_for_traces_wins_over_what_is_said_for_all() {
+        let plan = |pairs: &[(&str, &str)]| read(&[&[HERE], pairs].concat()).plan.expect("an endpoint is named");
+        let own = plan(&[(CERTIFICATE, "/all.pem"), (TRACES_CERTIFICATE, "/traces.pem"), (TIMEOUT, "1"), (TRACES_TIMEOUT, "2")]);
+        assert_eq!((own.authorities, own.timeout), (Some("/traces.pem".into()), Duration::from_millis(2)));
+        let all = plan(&[(CERTIFICATE, "/all.pem"), (TIMEOUT, "1")]);
+        assert_eq!((all.authorities, all.timeout), (Some("/all.pem".into()), Duration::from_millis(1)));
+        let none = plan(&[(TIMEOUT, "soon")]);
+        assert_eq!((none.authorities, none.timeout), (None, EXPORT_WITHIN));
+    }
+
+    #[test]
     fn what_cannot_be_done_turns_tracing_off_and_is_said() {
         for wrong in [
             (TRACES_PROTOCOL, "grpc"),
