@@ -1,5 +1,7 @@
 //! How Redis does, as this replica sees it.
 
+use std::time::Duration;
+
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Registry, Result};
@@ -25,6 +27,46 @@ pub struct RedisMetrics {
     used: IntGauge,
     limit: IntGauge,
     full: IntGauge,
+    pub confirmations: ConfirmationMetrics,
+}
+
+/// What came of waiting for replicas; all 0 where durability is the primary's. Cheap to clone.
+#[derive(Clone)]
+pub struct ConfirmationMetrics {
+    confirmed: IntCounter,
+    refused: IntCounter,
+    durations: Histogram,
+}
+
+impl ConfirmationMetrics {
+    fn new(register: &Register<'_>) -> Result<Self> {
+        let outcomes = register.counters(
+            "backchannel_confirmations_total",
+            "Writes that replicas of Redis were to confirm, by outcome: confirmed, refused (answered not_replicated).",
+            "outcome",
+        )?;
+        let durations = HistogramOpts::new(
+            "backchannel_confirmation_duration_seconds",
+            "Time from Redis' answer to a write until enough replicas had it, where they confirmed.",
+        );
+        // Up to the longest BACKCHANNEL_REDIS_TIMEOUT_MS that makes sense.
+        let durations = durations.buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]);
+        Ok(Self {
+            confirmed: outcomes.with_label_values(&["confirmed"]),
+            refused: outcomes.with_label_values(&["refused"]),
+            durations: register.histogram(durations)?,
+        })
+    }
+
+    /// Enough replicas have it, after so long.
+    pub fn confirmed(&self, took: Duration) {
+        self.confirmed.inc();
+        self.durations.observe(took.as_secs_f64());
+    }
+
+    pub fn refused(&self) {
+        self.refused.inc();
+    }
 }
 
 impl RedisMetrics {
@@ -54,6 +96,7 @@ impl RedisMetrics {
                 "Memory above which that node counts as full and nothing new is taken; 0: it has no limit.",
             )?,
             full: register.gauge("backchannel_redis_full", "1 while posts and all else that adds something are refused for want of memory.")?,
+            confirmations: ConfirmationMetrics::new(&register)?,
         };
         for class in CLASSES {
             metrics.errors.with_label_values(&[class]); // so that the first error is a rise from 0

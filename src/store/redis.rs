@@ -107,7 +107,7 @@ impl Redis {
     ) -> anyhow::Result<Self> {
         let closed = CancellationToken::new();
         let connector = Arc::new(Connector::new(target, command_timeout)?);
-        let confirmations = terms.map(|terms| Confirmations::new(target, terms)).transpose()?.map(Arc::new);
+        let confirmations = terms.map(|terms| Confirmations::new(target, terms, metrics.confirmations.clone())).transpose()?.map(Arc::new);
         let lanes = (0..connections.max(1))
             .map(|_| {
                 let lane = Arc::new(Lane { current: ArcSwapOption::empty(), broken: Notify::new(), timeouts: AtomicUsize::new(0) });

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::measure::ConfirmationMetrics;
 use super::nodes::Nodes;
 use super::redis::field;
 use super::reply::{Reply, text_of};
@@ -48,6 +49,7 @@ pub(super) struct Confirmations {
     standing: Mutex<HashMap<String, Standing>>,
     /// When the primaries were last looked for.
     looked: AsyncMutex<Option<Instant>>,
+    metrics: ConfirmationMetrics,
 }
 
 /// A primary that can be asked.
@@ -67,10 +69,10 @@ struct Waiting {
 impl Confirmations {
     /// # Errors
     /// When the script does not fit its header.
-    pub fn new(target: &RedisTarget, terms: Terms) -> anyhow::Result<Self> {
+    pub fn new(target: &RedisTarget, terms: Terms, metrics: ConfirmationMetrics) -> anyhow::Result<Self> {
         let mark = REPLICATION_MARK.parsed().map_err(|e| anyhow::anyhow!("{}", e.log_cause().unwrap_or("a script does not fit")))?.text();
         let nodes = Nodes::new(target, None);
-        Ok(Self { terms, nodes, mark, standing: Mutex::default(), looked: AsyncMutex::new(None) })
+        Ok(Self { terms, nodes, mark, standing: Mutex::default(), looked: AsyncMutex::new(None), metrics })
     }
 
     /// Waits until enough replicas have what was written in this history before.
@@ -78,15 +80,20 @@ impl Confirmations {
     /// # Errors
     /// `not_replicated` when they have not within the time, or when it cannot be known.
     pub async fn confirm(self: &Arc<Self>, mark: &str, history: Option<&str>) -> Result<()> {
-        let Some(history) = history else { return Err(self.refusal("the write does not know its history")) };
+        let Some(history) = history else { return Err(self.refused("the write does not know its history")) };
+        let began = Instant::now();
         match timeout(self.terms.timeout, self.until_told(mark, history)).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.refusal("too few replicas confirmed")),
-            Err(_) => Err(self.refusal("no confirmation in time")),
+            Ok(true) => {
+                self.metrics.confirmed(began.elapsed());
+                Ok(())
+            }
+            Ok(false) => Err(self.refused("too few replicas confirmed")),
+            Err(_) => Err(self.refused("no confirmation in time")),
         }
     }
 
-    fn refusal(&self, cause: &str) -> ApiError {
+    fn refused(&self, cause: &str) -> ApiError {
+        self.metrics.refused();
         ApiError::new(Code::NotReplicated).with("replicas", self.terms.replicas).cause(cause)
     }
 

@@ -1,6 +1,8 @@
 //! The standard `OTEL_*` variables: which ones have an effect here. What has none is said at the start instead of being ignored silently.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use http::HeaderName;
 use opentelemetry_sdk::trace::Sampler;
@@ -11,6 +13,10 @@ const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
+const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+const TRACES_CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE";
+const TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TIMEOUT";
+const TRACES_TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT";
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
 const TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
@@ -26,6 +32,9 @@ const DISABLED: &str = "OTEL_SDK_DISABLED";
 const HTTP_PROTOBUF: &str = "http/protobuf";
 const SAMPLERS: &str = "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio";
 
+/// Longest time of one export, unless said.
+const EXPORT_WITHIN: Duration = Duration::from_secs(10);
+
 /// Variables that have an effect: name, default, what it does.
 pub const SUPPORTED: &[(&str, &str, &str)] = &[
     (
@@ -36,8 +45,14 @@ pub const SUPPORTED: &[(&str, &str, &str)] = &[
     (TRACES_ENDPOINT, "", "The whole URL for traces; wins over the one above."),
     (HEADERS, "", "Headers of each export: `name=value`, joined by commas, values percent-encoded. Never logged."),
     (TRACES_HEADERS, "", "The same, for traces; wins."),
-    ("OTEL_EXPORTER_OTLP_TIMEOUT", "10000", "Longest time of one export, in ms."),
-    ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10000", "The same, for traces; wins."),
+    (
+        CERTIFICATE,
+        "",
+        "File of the authorities (PEM) that may have signed the certificate of an `https` collector; then only those are believed. Unset: those of the system.",
+    ),
+    (TRACES_CERTIFICATE, "", "The same, for traces; wins."),
+    (TIMEOUT, "10000", "Longest time of one export, in ms."),
+    (TRACES_TIMEOUT, "10000", "The same, for traces; wins."),
     (PROTOCOL, HTTP_PROTOBUF, "Only `http/protobuf`; with another one there is no tracing, and a warning."),
     (TRACES_PROTOCOL, HTTP_PROTOBUF, "The same, for traces; wins."),
     (COMPRESSION, "none", "`gzip` or `none`."),
@@ -63,13 +78,7 @@ pub const SUPPORTED: &[(&str, &str, &str)] = &[
 ];
 
 /// Variables that must be whole numbers.
-const NUMBERS: &[&str] = &[
-    "OTEL_EXPORTER_OTLP_TIMEOUT",
-    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
-    "OTEL_BSP_SCHEDULE_DELAY",
-    "OTEL_BSP_MAX_QUEUE_SIZE",
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-];
+const NUMBERS: &[&str] = &[TIMEOUT, TRACES_TIMEOUT, "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
 
 /// Variables that must be pairs, joined by commas.
 const PAIRS: &[&str] = &[HEADERS, TRACES_HEADERS, ATTRIBUTES];
@@ -78,6 +87,10 @@ const PAIRS: &[&str] = &[HEADERS, TRACES_HEADERS, ATTRIBUTES];
 #[derive(Debug)]
 pub struct Plan {
     pub sampler: Sampler,
+    /// The file of the authorities to trust instead of the system's.
+    pub authorities: Option<PathBuf>,
+    /// Longest time of one export.
+    pub timeout: Duration,
     /// Whether traces of callers go on here.
     pub propagates: bool,
     /// Whether somebody named the service.
@@ -159,7 +172,10 @@ impl Reader {
         self.unknown();
         let is_named = self.given.contains_key("OTEL_SERVICE_NAME")
             || self.first(&[ATTRIBUTES]).is_some_and(|(_, value)| value.split(',').any(|a| a.trim().starts_with("service.name=")));
-        Some(Plan { sampler: self.sampler(), propagates: self.propagates(), is_named })
+        let authorities = self.first(&[TRACES_CERTIFICATE, CERTIFICATE]).map(|(_, file)| file.into());
+        let timeout =
+            self.first(&[TRACES_TIMEOUT, TIMEOUT]).and_then(|(_, ms)| ms.parse().ok()).map_or(EXPORT_WITHIN, Duration::from_millis);
+        Some(Plan { sampler: self.sampler(), authorities, timeout, propagates: self.propagates(), is_named })
     }
 
     fn numbers(&mut self) {
@@ -247,6 +263,17 @@ mod tests {
         }
         let forgotten = read(&[(SAMPLER, "always_on")]);
         assert!(forgotten.plan.is_none() && forgotten.warnings[0].contains(ENDPOINT), "{forgotten:?}");
+    }
+
+    #[test]
+    fn what_is_said_for_traces_wins_over_what_is_said_for_all() {
+        let plan = |pairs: &[(&str, &str)]| read(&[&[HERE], pairs].concat()).plan.expect("an endpoint is named");
+        let own = plan(&[(CERTIFICATE, "/all.pem"), (TRACES_CERTIFICATE, "/traces.pem"), (TIMEOUT, "1"), (TRACES_TIMEOUT, "2")]);
+        assert_eq!((own.authorities, own.timeout), (Some("/traces.pem".into()), Duration::from_millis(2)));
+        let all = plan(&[(CERTIFICATE, "/all.pem"), (TIMEOUT, "1")]);
+        assert_eq!((all.authorities, all.timeout), (Some("/all.pem".into()), Duration::from_millis(1)));
+        let none = plan(&[(TIMEOUT, "soon")]);
+        assert_eq!((none.authorities, none.timeout), (None, EXPORT_WITHIN));
     }
 
     #[test]

@@ -1,14 +1,31 @@
 //! The way of spans out of the process. A collector that is away costs spans, never a request, and a line in the log once a minute.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
+use anyhow::{Result, anyhow, ensure};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use parking_lot::Mutex;
+use reqwest::Certificate;
+use reqwest::blocking::Client;
 
 /// Between two lines about failed exports.
 const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// A client that believes certificates of the authorities in this file (PEM) and no others.
+///
+/// # Errors
+/// When the file cannot be read or holds no certificate.
+pub fn trusting(authorities: &Path, timeout: Duration) -> Result<Client> {
+    let authorities = Certificate::from_pem_bundle(&fs::read(authorities)?)?;
+    ensure!(!authorities.is_empty(), "the file holds no certificate");
+    // It must not be made on a thread of tokio.
+    let made = thread::spawn(move || Client::builder().timeout(timeout).tls_certs_only(authorities).build());
+    Ok(made.join().map_err(|_| anyhow!("the client cannot be made"))??)
+}
 
 /// An exporter whose failures are told rarely.
 #[derive(Debug)]

@@ -21,12 +21,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider, SpanLimits};
 
 use self::environment::Plan;
-use self::exporter::Quiet;
+use self::exporter::{Quiet, trusting};
 use self::ids::Ids;
 use self::sampler::Following;
 use crate::ids::suffix;
@@ -50,8 +50,12 @@ pub fn is_on() -> bool {
 /// # Errors
 /// When the exporter cannot be made.
 pub fn start(plan: &Plan) -> Result<SdkTracer> {
-    let exporter =
-        SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build().context("the exporter of traces cannot be made")?;
+    let mut exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
+    if let Some(authorities) = &plan.authorities {
+        exporter =
+            exporter.with_http_client(trusting(authorities, plan.timeout).context("the authorities of traces' collector cannot be read")?);
+    }
+    let exporter = exporter.build().context("the exporter of traces cannot be made")?;
     let mut resource = Resource::builder();
     if !plan.is_named {
         resource = resource.with_service_name("backchannel");

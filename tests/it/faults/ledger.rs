@@ -37,8 +37,8 @@ pub enum Outcome {
     No(u16, String),
     /// 503 with this code: nothing was changed, or asking again is safe.
     Refused(String),
-    /// 503 `outcome_unknown`.
-    Unknown,
+    /// 503 `outcome_unknown`, or `not_replicated`: it may be done, and may stay done.
+    Unknown(String),
 }
 
 impl Outcome {
@@ -51,7 +51,7 @@ impl Outcome {
         let (status, word) = (reply.status, reply.body["error"].as_str().unwrap_or_default().to_owned());
         reply.refused(if status < 500 { status } else { 503 }, &word);
         match (status, word.as_str()) {
-            (503, "outcome_unknown") => Self::Unknown,
+            (503, "outcome_unknown" | "not_replicated") => Self::Unknown(word),
             (503, "storage_unavailable" | "storage_full" | "overloaded") => Self::Refused(word),
             (503, _) => panic!("503 {word} is no answer to a fault"),
             _ => Self::No(status, word),
@@ -68,7 +68,7 @@ impl Outcome {
 
     /// 503 in one of its ways.
     pub fn is_503(&self) -> bool {
-        matches!(self, Self::Refused(_) | Self::Unknown)
+        matches!(self, Self::Refused(_) | Self::Unknown(_))
     }
 }
 
@@ -112,9 +112,9 @@ impl Ledger {
                 self.refused.push(content);
                 self.codes.push(code);
             }
-            Outcome::Unknown => {
+            Outcome::Unknown(code) => {
                 self.unknown.push(content);
-                self.codes.push("outcome_unknown".into());
+                self.codes.push(code);
             }
             Outcome::No(status, word) => panic!("a post was answered {status} {word}"),
         }
@@ -126,12 +126,8 @@ impl Ledger {
         let taken = match Outcome::of(agent.claim_next(channel, json!({ "lease_seconds": 600 }))).await {
             Outcome::Done(taken) if !taken["claimed"].is_null() => taken,
             Outcome::Done(_) => return self,
-            Outcome::Refused(code) => {
+            Outcome::Refused(code) | Outcome::Unknown(code) => {
                 self.codes.push(code);
-                return self;
-            }
-            Outcome::Unknown => {
-                self.codes.push("outcome_unknown".into());
                 return self;
             }
             Outcome::No(status, word) => panic!("a claim was answered {status} {word}"),
@@ -142,7 +138,7 @@ impl Ledger {
         match Outcome::of(agent.ack(&id)).await {
             Outcome::Done(_) => self.acked.push(id),
             Outcome::No(status, word) => panic!("the ack of what was claimed was answered {status} {word}"),
-            Outcome::Refused(_) | Outcome::Unknown => {
+            Outcome::Refused(_) | Outcome::Unknown(_) => {
                 self.held.push((id, taken["lease_token"].as_str().expect("a leased claim has a token").to_owned()));
             }
         }

@@ -57,6 +57,20 @@ fn contents(redis: &RedisServer, fleet: &Fleet, channel: &str) -> BTreeSet<Strin
     log.into_iter().flat_map(|(_, fields)| fields).collect()
 }
 
+/// How many writes were confirmed and refused, by all replicas of the fleet; both are there from the start.
+async fn counted(fleet: &Fleet) -> (f64, f64) {
+    let (mut confirmed, mut refused) = (0.0, 0.0);
+    for replica in 0..fleet.size() {
+        let of = async |series: &str| fleet.metric(replica, series).await.unwrap_or_else(|| panic!("/metrics has {series}"));
+        let confirmed_here = of("backchannel_confirmations_total{outcome=\"confirmed\"}").await;
+        assert_eq!(of("backchannel_confirmation_duration_seconds_count").await, confirmed_here);
+        assert!(of("backchannel_confirmation_duration_seconds_sum").await <= confirmed_here * TIMEOUT.as_secs_f64());
+        confirmed += confirmed_here;
+        refused += of("backchannel_confirmations_total{outcome=\"refused\"}").await;
+    }
+    (confirmed, refused)
+}
+
 /// Not done, as far as its caller may count on it; and told in time.
 async fn is_not_replicated(ask: Ask) {
     let began = Instant::now();
@@ -76,6 +90,7 @@ async fn what_changes_a_message_is_answered_once_a_replica_has_it() {
     let fleet = replicated(&first).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
+    assert_eq!(counted(&fleet).await, (0.0, 0.0));
     let log = || contents(&second, &fleet, &channel);
     let claims = |redis: &RedisServer| -> BTreeMap<String, String> { redis.run(&["HGETALL", &key(&fleet, &channel, "claims")]) };
     let same = |what: &str| assert_eq!(claims(&second), claims(&first), "{what}");
@@ -98,6 +113,7 @@ async fn what_changes_a_message_is_answered_once_a_replica_has_it() {
     same("claim-next");
     agent.ack(&one).await.ok(200);
     same("ack");
+    assert_eq!(counted(&fleet).await, (18.0, 0.0), "all that was answered above");
 
     // A replica that says nothing: it is done, and not answered as done.
     second.freeze();
@@ -115,6 +131,7 @@ async fn what_changes_a_message_is_answered_once_a_replica_has_it() {
     ])
     .await;
     is_not_replicated(post()).await; // a retry does nothing again, and waits again
+    assert_eq!(counted(&fleet).await, (18.0, 7.0));
     agent.list(&channel, "limit=1").await.ok(200);
 
     // The same requests again, once it goes on: done once, and confirmed.

@@ -11,13 +11,17 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
+use axum::serve::Listener;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use super::tls::Tls;
 use super::wait::eventually;
 
 /// A span as it came.
@@ -60,6 +64,7 @@ impl Seen {
 
 /// Runs until it is dropped.
 pub struct Collector {
+    scheme: &'static str,
     address: SocketAddr,
     got: Arc<Got>,
     task: tokio::task::JoinHandle<()>,
@@ -81,16 +86,25 @@ impl Drop for Collector {
 
 impl Collector {
     pub async fn start() -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.expect("a free port"), "http")
+    }
+
+    /// One that speaks TLS alone.
+    pub async fn start_with_tls(tls: &Tls) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::at(Secured { listener, acceptor: Arc::new(tls.server()).into() }, "https")
+    }
+
+    fn at(listener: impl Listener<Addr = SocketAddr>, scheme: &'static str) -> Self {
         let (address, got) = (listener.local_addr().expect("an address"), Arc::<Got>::default());
         let app = axum::Router::new().route("/v1/traces", post(take)).with_state(got.clone());
         let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("it serves") });
-        Self { address, got, task }
+        Self { scheme, address, got, task }
     }
 
     /// For OTEL_EXPORTER_OTLP_ENDPOINT.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     pub fn spans(&self) -> Vec<Seen> {
@@ -117,6 +131,30 @@ impl Collector {
         let find = || self.spans().into_iter().find(|span| span.name == name && wanted(span));
         eventually(&format!("a span {name}"), Duration::from_secs(10), || async { find().is_some() }).await;
         find().expect("it was there a moment ago")
+    }
+}
+
+/// Connections that have agreed on TLS; the others are dropped.
+struct Secured {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for Secured {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        loop {
+            let (stream, address) = Listener::accept(&mut self.listener).await;
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 

@@ -247,12 +247,12 @@ impl Fleet {
         self.routes.set_up(replica, true);
     }
 
-    /// The value of a metric of one replica, summed over its labels; `None` when it is not there.
+    /// The value of a metric of one replica, summed over its labels, or of one series, labels included; `None` when it is not there.
     pub async fn metric(&self, replica: usize, name: &str) -> Option<f64> {
         let text = self.client_on(replica).get("/metrics").await.has_status(200).text;
         let sample = |line: &str| {
             let (series, value) = line.trim().rsplit_once(' ')?;
-            (series.split('{').next() == Some(name)).then(|| value.parse::<f64>().ok())?
+            (series == name || series.split('{').next() == Some(name)).then(|| value.parse::<f64>().ok())?
         };
         let values: Vec<f64> = text.lines().filter_map(sample).collect();
         (!values.is_empty()).then(|| values.iter().sum())

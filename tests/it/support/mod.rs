@@ -22,5 +22,6 @@ pub mod receiver;
 pub mod redis;
 pub mod reply;
 pub mod script;
+pub mod tls;
 pub mod wait;
 pub mod worker;

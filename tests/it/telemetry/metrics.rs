@@ -15,8 +15,7 @@ use crate::support::worker::Worker;
 
 /// The value of one series, labels included; 0: it is not there.
 async fn series(fleet: &Fleet, replica: usize, name: &str) -> f64 {
-    let page = fleet.client_on(replica).get("/metrics").await.has_status(200).text;
-    page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).unwrap_or(0.0)
+    fleet.metric(replica, name).await.unwrap_or(0.0)
 }
 
 async fn sum(fleet: &Fleet, name: &str) -> f64 {

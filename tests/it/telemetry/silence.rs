@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use crate::support::collector::Collector;
 use crate::support::fleet::{Builder, Fleet};
 use crate::support::process::free_port;
+use crate::support::tls::Tls;
 use crate::support::wait::eventually;
 
 const SAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -85,6 +86,33 @@ async fn a_collector_that_is_away_is_told_once_and_requests_go_on() {
     assert_eq!(told(), 1, "{}", fleet.log(0));
     assert!(!fleet.log(0).contains("BatchSpanProcessor"), "{}", fleet.log(0));
     fleet.finish().await;
+}
+
+#[tokio::test]
+async fn over_tls_spans_go_only_to_a_collector_whose_authority_is_named() {
+    let (known, stranger) = (Tls::new(), Tls::new());
+    let collector = Collector::start_with_tls(&known).await;
+    let fleet = one_replica(&collector.url()).env("OTEL_EXPORTER_OTLP_CERTIFICATE", &stranger.authority()).start().await;
+    hands_over(&fleet, SAMPLED).await;
+    let told = || fleet.log(0).contains("traces cannot be exported");
+    eventually("that it is not believed is told", Duration::from_secs(10), || async { told() }).await;
+    assert_eq!(collector.requests(), 0);
+
+    // That for traces wins.
+    let traces = ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", known.authority());
+    fleet.terminate(0).await;
+    fleet.restart_with(0, &[(traces.0, &traces.1)]).await;
+    hands_over(&fleet, SAMPLED).await;
+    collector.finds("POST /v1/messages/{message_id}/claim", |span| span.trace == SAMPLED[3..35]).await;
+
+    let nowhere = known.dir().join("nowhere.pem").display().to_string();
+    fleet.terminate(0).await;
+    fleet.restart_with(0, &[(traces.0, &nowhere)]).await;
+    let before = collector.requests();
+    hands_over(&fleet, SAMPLED).await;
+    assert!(fleet.log(0).contains("authorities of traces' collector cannot be read; there is no tracing"), "{}", fleet.log(0));
+    fleet.finish().await;
+    assert_eq!(collector.requests(), before);
 }
 
 #[tokio::test]

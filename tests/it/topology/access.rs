@@ -12,11 +12,11 @@ use super::SOON;
 use super::cluster::Cluster;
 use super::core::core;
 use super::sentinels::Sentinels;
-use super::tls::Tls;
 use crate::support::client::{Client, Routes};
 use crate::support::fleet::{Builder, Fleet, without_surroundings};
 use crate::support::process::{Process, free_port};
 use crate::support::redis::RedisServer;
+use crate::support::tls::Tls;
 use crate::support::wait::eventually;
 
 const PASSWORD: &str = "p@ss: 'w%rd/\\#?\" ü";

@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::SOON;
-use super::tls::Tls;
 use crate::support::fleet::{Builder, Fleet};
 use crate::support::process::free_port;
 use crate::support::redis::RedisServer;
+use crate::support::tls::Tls;
 use crate::support::wait::eventually_blocking;
 
 const PRIMARIES: usize = 3;

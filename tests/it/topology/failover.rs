@@ -1,5 +1,6 @@
 //! The primary is killed under load. What was told of it, what became of it, and when all is whole again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use crate::support::client::Agent;
 use crate::support::fleet::Fleet;
 use crate::support::process::unique;
 use crate::support::receiver::Receiver;
+use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 use crate::support::worker::Worker;
 
@@ -118,14 +120,28 @@ impl Hooks {
     }
 }
 
-/// Load on the channel while `kill` is done; afterwards all is whole without a restart. What Redis lost of what was answered.
-async fn survives(fleet: &Fleet, agent: &Agent, channel: &str, waiters: Waiters, kill: impl AsyncFnOnce()) -> Lost {
+/// What Redis lost of what was answered, and the codes of what was refused meanwhile.
+pub(super) struct Survived {
+    pub lost: Lost,
+    pub codes: BTreeSet<String>,
+}
+
+/// Load on the channel while `kill` is done; afterwards all is whole without a restart. `may_lose`: of what was answered up to so long
+/// before, and after; None: nothing.
+pub(super) async fn survives(
+    fleet: &Fleet,
+    agent: &Agent,
+    channel: &str,
+    waiters: Waiters,
+    may_lose: Option<SignedDuration>,
+    kill: impl AsyncFnOnce(),
+) -> Survived {
     let hooks = Hooks::start(fleet, agent).await;
     hooks.deliver(agent).await;
     let reader = Reader::start(agent, channel);
     let traffic = Traffic::start(agent, channel, 4, 4);
     tokio::time::sleep(Duration::from_millis(700)).await;
-    let may_be_lost_since = Timestamp::now() - LOSS;
+    let may_be_lost_since = may_lose.map_or(Timestamp::MAX, |loss| Timestamp::now() - loss);
     kill().await;
     let began = Instant::now();
     whole_again(fleet, agent, Some(waiters)).await;
@@ -144,7 +160,15 @@ async fn survives(fleet: &Fleet, agent: &Agent, channel: &str, waiters: Waiters,
         assert!(!fleet.log(replica).contains("\"status\":500"), "a failover is no fault of ours");
     }
     drop(hooks.worker);
-    lost
+    Survived { lost, codes: ledger.codes.into_iter().collect() }
+}
+
+/// Kills a primary whose replicas do not hear of its last moments.
+pub(super) async fn kill_unheard(primary: &RedisServer) {
+    let _: () = primary.run(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
+    let _: i64 = primary.run(&["CLIENT", "KILL", "TYPE", "replica"]);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    primary.kill9();
 }
 
 #[tokio::test]
@@ -155,15 +179,8 @@ async fn behind_sentinels_a_killed_primary_is_followed_by_another_and_all_goes_o
     let channel = agent.channel("claimable").await;
     let waiters = Waiters::start(&fleet, &agent, 25).await;
     let first = redis.primary().expect("there is a primary");
-    let kill = async || {
-        // Its replicas do not hear of its last moments, and one of them takes over.
-        let primary = &redis.servers[first];
-        let _: () = primary.run(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
-        let _: i64 = primary.run(&["CLIENT", "KILL", "TYPE", "replica"]);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        primary.kill9();
-    };
-    let lost = survives(&fleet, &agent, &channel, waiters, kill).await;
+    let kill = async || kill_unheard(&redis.servers[first]).await;
+    let lost = survives(&fleet, &agent, &channel, waiters, Some(LOSS), kill).await.lost;
     assert!(lost.posts > 0, "what is lost must be seen, or nothing is shown by the tests that see nothing lost");
     assert_ne!(redis.primary(), Some(first));
     // The old one comes back as a stranger with nothing in it, and is made a replica before anybody takes it for the primary.
@@ -235,7 +252,7 @@ async fn in_a_cluster_a_killed_primary_is_followed_by_its_replica_and_the_others
         }
     };
     let beside = Traffic::start(&elsewhere, &untouched, 2, 2);
-    survives(&fleet, &agent, &channel, waiters, async || cluster.servers[dies].kill9()).await;
+    survives(&fleet, &agent, &channel, waiters, Some(LOSS), async || cluster.servers[dies].kill9()).await;
     let beside = beside.stop().await;
     assert_eq!(beside.codes, Vec::<String>::new(), "channels on the other primaries");
     beside.check(&elsewhere, &untouched).await;

@@ -6,11 +6,11 @@ mod cluster;
 mod core;
 mod failover;
 mod hand_over;
+mod replicated;
 mod reshard;
 mod sentinels;
 mod suites;
 mod through_failover;
-mod tls;
 
 use std::time::Duration;
 

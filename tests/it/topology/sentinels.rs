@@ -1,19 +1,22 @@
 //! A primary with two replicas, and three sentinels that watch them.
 
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use deadpool_redis::redis::{Client, cmd};
+use deadpool_redis::redis::{Client, FromRedisValue, RedisResult, cmd};
 
 use super::SOON;
-use super::tls::Tls;
 use crate::support::fleet::{Builder, Fleet};
 use crate::support::process::free_port;
 use crate::support::redis::RedisServer;
+use crate::support::tls::Tls;
 use crate::support::wait::eventually_blocking;
 
 const SERVICE: &str = "main";
 /// Of servers: a replica begins to follow at once.
 const PLAIN: &[&str] = &["--repl-diskless-sync-delay", "0"];
+/// After so long sentinels have given a failover up, and one that was refused may be asked for again (`failover-timeout`, and a little).
+const HAND_OVER: Duration = Duration::from_secs(6);
 /// Longer than a test.
 const NEVER_MS: u32 = 600_000;
 
@@ -97,6 +100,20 @@ impl Sentinels {
         Fleet::builder().redis_of(&self.servers, &self.url())
     }
 
+    /// Asks for a planned failover, and again if it is given up; whether another server than `old` is the primary.
+    pub fn replaces(&self, old: usize) -> impl FnMut() -> bool {
+        let mut asked: Option<Instant> = None;
+        move || {
+            if asked.is_none_or(|at| at.elapsed() > HAND_OVER) {
+                asked = Some(Instant::now());
+                if let Err(refusal) = ask::<()>(&self.sentinels[0], "FAILOVER") {
+                    println!("the sentinel does not begin a failover: {refusal}");
+                }
+            }
+            self.primary().is_some_and(|now| now != old)
+        }
+    }
+
     /// Which server is the primary, as most sentinels say that run; none while they do not agree.
     pub fn primary(&self) -> Option<usize> {
         let said = |sentinel: &Arc<RedisServer>| {
@@ -112,7 +129,11 @@ impl Sentinels {
 
 /// What a sentinel knows of the primary: names and values.
 fn master(sentinel: &RedisServer) -> Vec<String> {
+    ask(sentinel, "MASTER").unwrap_or_default()
+}
+
+fn ask<T: FromRedisValue>(sentinel: &RedisServer, what: &str) -> RedisResult<T> {
     let client = Client::open(sentinel.plain_url()).expect("a loopback URL is valid");
     let mut connection = client.get_connection().expect("the sentinel is up");
-    cmd("SENTINEL").arg("MASTER").arg(SERVICE).query(&mut connection).unwrap_or_default()
+    cmd("SENTINEL").arg(what).arg(SERVICE).query(&mut connection)
 }

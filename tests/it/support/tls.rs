@@ -1,11 +1,16 @@
-//! Certificates for Redis, signed by an authority that no system knows.
+//! Certificates for Redis and others, signed by an authority that no system knows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::support::process::{scratch, serial};
+use super::process::{scratch, serial};
 
 /// The files of an authority and of a server at `127.0.0.1`.
 pub struct Tls {
@@ -23,7 +28,7 @@ impl Tls {
         let key = KeyPair::generate().expect("a key");
         let mut server = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("names");
         server.distinguished_name = DistinguishedName::new(); // its issuer's would make it look signed by itself
-        server.distinguished_name.push(DnType::CommonName, "redis");
+        server.distinguished_name.push(DnType::CommonName, "server");
         let server = server.signed_by(&key, &authority).expect("a certificate");
         for (name, pem) in [("ca.pem", authority.pem()), ("server.pem", server.pem()), ("server.key", key.serialize_pem())] {
             fs::write(dir.join(name), pem).expect("the scratch directory can be written to");
@@ -31,13 +36,21 @@ impl Tls {
         Self { dir }
     }
 
-    /// What BACKCHANNEL_REDIS_TLS_CA_FILE is to name.
+    /// What BACKCHANNEL_REDIS_TLS_CA_FILE or OTEL_EXPORTER_OTLP_CERTIFICATE is to name.
     pub fn authority(&self) -> String {
         self.file("ca.pem")
     }
 
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What a server in this process needs.
+    pub fn server(&self) -> ServerConfig {
+        let certificate = CertificateDer::from_pem_file(self.file("server.pem")).expect("it was written above");
+        let key = PrivateKeyDer::from_pem_file(self.file("server.key")).expect("it was written above");
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+        config.expect("ring knows them").with_no_client_auth().with_single_cert(vec![certificate], key).expect("they fit")
     }
 
     fn file(&self, name: &str) -> String {

@@ -1,0 +1,50 @@
+//! `BACKCHANNEL_DURABILITY=replicated` behind sentinels: a primary is killed or replaced, and nothing that was answered is lost.
+
+use super::failover::{kill_unheard, survives};
+use super::sentinels::Sentinels;
+use super::{FAILOVER_MS, SOON};
+use crate::faults::ledger::Waiters;
+use crate::support::fleet::Builder;
+use crate::support::wait::eventually;
+
+fn replicated(redis: &Sentinels, replicas: &str) -> Builder {
+    let fleet = redis.fleet().env("BACKCHANNEL_REDIS_TIMEOUT_MS", "800").env("BACKCHANNEL_DURABILITY", "replicated");
+    fleet.env("BACKCHANNEL_DURABILITY_REPLICAS", replicas)
+}
+
+/// The same kill loses answered posts where the primary's word is enough (`failover.rs`).
+#[tokio::test]
+async fn with_confirmations_nothing_that_was_answered_is_lost_with_the_primary() {
+    let redis = Sentinels::start(FAILOVER_MS);
+    let fleet = replicated(&redis, "1").start().await;
+    let agent = fleet.agent("agent").await;
+    let channel = agent.channel("claimable").await;
+    let waiters = Waiters::start(&fleet, &agent, 25).await;
+    let first = redis.primary().expect("there is a primary");
+    let kill = async || kill_unheard(&redis.servers[first]).await;
+    let survived = survives(&fleet, &agent, &channel, waiters, None, kill).await;
+    for code in ["not_replicated", "storage_unavailable"] {
+        assert!(survived.codes.contains(code), "{:?}", survived.codes);
+    }
+    fleet.finish().await;
+}
+
+/// The old primary takes writes until it is told, after the new one does, and a replica that follows it still confirms them. So all
+/// replicas must be asked for: the one that is promoted confirms no more.
+#[tokio::test]
+async fn a_planned_failover_loses_nothing_that_all_replicas_confirmed() {
+    let redis = Sentinels::start(FAILOVER_MS);
+    let fleet = replicated(&redis, "2").start().await;
+    let agent = fleet.agent("agent").await;
+    let channel = agent.channel("claimable").await;
+    let waiters = Waiters::start(&fleet, &agent, 25).await;
+    let first = redis.primary().expect("there is a primary");
+    let hand_over = async || {
+        let mut replaced = redis.replaces(first);
+        eventually("another one is the primary", SOON, || std::future::ready(replaced())).await;
+    };
+    survives(&fleet, &agent, &channel, waiters, None, hand_over).await;
+    let old: String = redis.servers[first].run(&["INFO", "replication"]);
+    assert!(old.contains("role:slave"), "it lives on as a replica: {old}");
+    fleet.finish().await;
+}
