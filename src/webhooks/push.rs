@@ -77,6 +77,8 @@ impl Pusher {
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
+            // A try is repeated by the queue only. Without retries the client keeps no copy of a request; `never` alone keeps one.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .timeout(timeout)
             .pool_idle_timeout(IDLE_CONNECTION)
             .pool_max_idle_per_host(per_host)
