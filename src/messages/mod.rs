@@ -218,6 +218,11 @@ impl AckView {
 }
 
 impl MessageView {
+    /// Bytes of what was posted.
+    pub fn stored_len(&self) -> usize {
+        self.content.len() + self.metadata.get().len()
+    }
+
     /// As it stands in the history.
     pub fn archived(mut self) -> Self {
         self.archived_at = Some(self.expires_at.clone());

@@ -186,8 +186,13 @@ struct Created<'a> {
     message: &'a MessageView,
 }
 
-fn body_of(body: &impl Serialize) -> Result<String> {
-    serde_json::to_string(body).map_err(|e| ApiError::internal(e.to_string()))
+/// What is around a message's content and metadata, mostly.
+const AROUND: usize = 1024;
+
+fn body_of(body: &Created<'_>) -> Result<String> {
+    let mut text = Vec::with_capacity(body.message.stored_len() + AROUND);
+    serde_json::to_writer(&mut text, body).map_err(|e| ApiError::internal(e.to_string()))?;
+    String::from_utf8(text).map_err(|e| ApiError::internal(e.to_string()))
 }
 
 /// What the channel knows.
