@@ -20,7 +20,7 @@ use crate::claims::record::ClaimRecord;
 use crate::error::{ApiError, Result};
 use crate::ids::{ChannelId, MessageId, Micros};
 use crate::store::Reply;
-use crate::store::reply::text_of;
+use crate::store::reply::str_of;
 use crate::telemetry::Mark;
 
 /// Longest `metadata`, in bytes of the JSON as it was sent.
@@ -154,15 +154,15 @@ impl Stored {
     pub fn parse(entry: &Value) -> Option<Self> {
         let Value::Array(parts) = entry else { return None };
         let [id, Value::Array(fields)] = parts.as_slice() else { return None };
-        let micros = Micros(text_of(id)?.strip_suffix("-0")?.parse().ok()?);
+        let micros = Micros(str_of(id)?.strip_suffix("-0")?.parse().ok()?);
         let mut stored = Self { micros, head: Head::default(), content: String::new(), metadata: String::new(), mentions: String::new() };
         for pair in fields.chunks_exact(2) {
-            let value = text_of(&pair[1])?;
-            match text_of(&pair[0])?.as_str() {
-                "h" => stored.head = Head::parse(&value)?,
-                "c" => stored.content = value,
-                "m" => stored.metadata = value,
-                "t" => stored.mentions = value,
+            let value = str_of(&pair[1])?;
+            match str_of(&pair[0])? {
+                "h" => stored.head = Head::parse(value)?,
+                "c" => stored.content = value.to_owned(),
+                "m" => stored.metadata = value.to_owned(),
+                "t" => stored.mentions = value.to_owned(),
                 _ => {}
             }
         }
@@ -218,6 +218,11 @@ impl AckView {
 }
 
 impl MessageView {
+    /// Bytes of what was posted.
+    pub fn stored_len(&self) -> usize {
+        self.content.len() + self.metadata.get().len()
+    }
+
     /// As it stands in the history.
     pub fn archived(mut self) -> Self {
         self.archived_at = Some(self.expires_at.clone());

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod jobs;
 pub mod keyspace;
 mod line;
+pub mod log;
 pub mod measure;
 pub mod nodes;
 pub mod outbox;

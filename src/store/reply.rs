@@ -138,6 +138,16 @@ impl Reply {
     }
 }
 
+/// Text of a Redis value where it stands; nil is the empty text. None for lists, numbers, and bytes that are not UTF-8.
+pub fn str_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        Value::Nil => Some(""),
+        _ => None,
+    }
+}
+
 /// Text of a Redis value; nil is the empty text. None for lists and bytes that are not UTF-8.
 pub fn text_of(value: &Value) -> Option<String> {
     match value {

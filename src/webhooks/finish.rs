@@ -2,6 +2,7 @@
 //! queue that end at about the same time go together.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -63,7 +64,9 @@ struct Ending<H> {
 impl Note {
     pub fn of(job: &Job, outcome: &Outcome) -> Self {
         let (attempt, status, took_ms) = (job.attempt, outcome.status, millis(outcome.took));
-        let tried = format!("delivered{SEPARATOR}{attempt}{SEPARATOR}{status}{SEPARATOR}{took_ms}{SEPARATOR}{SEPARATOR}{}", job.pack());
+        let mut tried = String::with_capacity(256);
+        let _ = write!(tried, "delivered{SEPARATOR}{attempt}{SEPARATOR}{status}{SEPARATOR}{took_ms}{SEPARATOR}{SEPARATOR}");
+        job.pack_behind(&mut tried);
         Self { target: job.target.as_str().to_owned(), tried: [job.delivery.clone(), tried] }
     }
 }
@@ -107,7 +110,7 @@ impl<H: Send + 'static> Finisher<H> {
             return;
         }
         let slot = self.app.keys.jobs(queue);
-        let call = || scripts::JOB_DONE.on(&slot).rest(entries.iter().cloned()).may_send_again(true).run(&self.app.redis);
+        let call = || scripts::JOB_DONE.on(&slot).rest_of(&entries).may_send_again(true).run(&self.app.redis);
         if let Err(failure) = repeat(call).await {
             tracing::warn!(code = failure.code().spec().word, jobs = entries.len(), "jobs stay in their queue, and will be tried again");
         }
@@ -119,7 +122,7 @@ impl<H: Send + 'static> Finisher<H> {
             return;
         }
         let slot = self.app.keys.jobs(queue);
-        let call = || scripts::JOB_SETTLE.on(&slot).rest(jobs.iter().cloned()).may_send_again(true).run(&self.app.redis);
+        let call = || scripts::JOB_SETTLE.on(&slot).rest_of(&jobs).may_send_again(true).run(&self.app.redis);
         if let Err(failure) = repeat(call).await {
             tracing::warn!(code = failure.code().spec().word, jobs = jobs.len() / 3, "jobs stay in their queue, and will be tried again");
         }

@@ -112,8 +112,15 @@ impl Job {
 
     /// The stored form.
     pub fn pack(&self) -> String {
+        let mut text = String::new();
+        self.pack_behind(&mut text);
+        text
+    }
+
+    /// The stored form, behind what the text says already.
+    pub fn pack_behind(&self, text: &mut String) {
         let channel = self.channel.as_ref().map_or("", ChannelId::as_str);
-        let mut text = String::with_capacity(self.delivery.len() + self.subject.len() + 2 * channel.len() + 80);
+        text.reserve(self.delivery.len() + self.subject.len() + 2 * channel.len() + 80);
         text.push_str(&self.delivery);
         for part in [self.event.word(), self.target.as_str(), channel] {
             text.push(SEPARATOR);
@@ -121,11 +128,10 @@ impl Job {
         }
         text.push(SEPARATOR);
         if let Some(number) = self.number {
-            text += &number.to_string();
+            let _ = write!(text, "{number}");
         }
         // The subject is the last one: it has separators of its own.
         let _ = write!(text, "{SEPARATOR}{}{SEPARATOR}{}{SEPARATOR}{}", self.attempt, self.since, self.subject);
-        text
     }
 
     /// None when it is none that this release knows.

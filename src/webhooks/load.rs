@@ -18,7 +18,7 @@ use crate::claims::record::ClaimRecord;
 use crate::error::{ApiError, Code, Result};
 use crate::ids::{ActorId, ChannelId, KeyId, Micros};
 use crate::messages::{MessageView, SEPARATOR, Stored};
-use crate::store::scripts;
+use crate::store::{log, scripts};
 use crate::telemetry::Mark;
 
 /// Where to: one for all tries that were read together.
@@ -186,8 +186,13 @@ struct Created<'a> {
     message: &'a MessageView,
 }
 
-fn body_of(body: &impl Serialize) -> Result<String> {
-    serde_json::to_string(body).map_err(|e| ApiError::internal(e.to_string()))
+/// What is around a message's content and metadata, mostly.
+const AROUND: usize = 1024;
+
+fn body_of(body: &Created<'_>) -> Result<String> {
+    let mut text = Vec::with_capacity(body.message.stored_len() + AROUND);
+    serde_json::to_writer(&mut text, body).map_err(|e| ApiError::internal(e.to_string()))?;
+    String::from_utf8(text).map_err(|e| ApiError::internal(e.to_string()))
 }
 
 /// What the channel knows.
@@ -214,25 +219,28 @@ async fn read(
     numbers: impl Iterator<Item = Micros>,
     reader: &str,
 ) -> Result<std::result::Result<Found, &'static str>> {
-    let slot = app.keys.channel(channel);
-    let call = scripts::WEBHOOK_LOAD.on(&slot).arg("reader", reader).rest(numbers.map(|n| n.to_string()));
-    let reply = match call.may_send_again(true).run(&app.redis).await {
+    let (slot, redis) = (app.keys.channel(channel), &app.redis);
+    let numbers: Vec<Micros> = numbers.collect();
+    let call = scripts::WEBHOOK_LOAD.on(&slot).arg("reader", reader).may_send_again(true).run(redis);
+    let (reply, entries, records) = tokio::join!(call, log::pick(redis, &slot, &numbers), log::records(redis, &slot, &numbers));
+    let reply = match reply {
         Err(e) if e.code() == Code::ChannelNotFound => return Ok(Err("channel_deleted")),
         reply => reply?,
     };
     if reply.status() == "stranger" {
         return Ok(Err("not_a_member"));
     }
-    let mut messages = Vec::new();
-    for i in (4..reply.len()).step_by(2) {
-        if reply.list(i)?.is_empty() {
+    let (entries, records, ttl, gone_by) = (entries?, records?, reply.uint(3)?, reply.int(4)?);
+    let mut messages = Vec::with_capacity(numbers.len());
+    for (i, number) in numbers.iter().enumerate() {
+        let is_kept = i64::try_from(number.0).is_ok_and(|n| n > gone_by);
+        let Some(entry) = entries.get(*number).filter(|_| is_kept) else {
             messages.push(None);
             continue;
-        }
-        let mut stored = Stored::parse(reply.value(i)?).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
-        let record = reply.text(i + 1)?;
+        };
+        let mut stored = Stored::parse(entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
         let post = stored.head.post.take();
-        let message = stored.view(channel, ClaimRecord::parse(&record).as_ref(), reply.uint(3)?, reply.now())?;
+        let message = stored.view(channel, ClaimRecord::parse_value(records.get(i))?.as_ref(), ttl, reply.now())?;
         messages.push(Some(Posted { message, post }));
     }
     Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, messages, now: reply.now() }))

@@ -1,9 +1,11 @@
 //! One try: a POST to a target, and what became of it.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use rand::RngExt;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -77,6 +79,8 @@ impl Pusher {
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
+            // A try is repeated by the queue only. Without retries the client keeps no copy of a request; `never` alone keeps one.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .timeout(timeout)
             .pool_idle_timeout(IDLE_CONNECTION)
             .pool_max_idle_per_host(per_host)
@@ -89,8 +93,7 @@ impl Pusher {
     pub async fn push(&self, mut push: Push<'_>) -> Outcome {
         let began = Instant::now();
         let span = push.span.take();
-        let traceparent = span.as_ref().map_or_else(|| traceparent(push.delivery), |span| span.traceparent().to_owned());
-        let (status, error, retry_after) = match self.send(push, traceparent).await {
+        let (status, error, retry_after) = match self.send(push, span.as_ref().map(|span| span.traceparent())).await {
             Ok(response) => judge(response).await,
             Err(word) => (0, word, None),
         };
@@ -100,7 +103,7 @@ impl Pusher {
         Outcome { status, error, retry_after, took: began.elapsed() }
     }
 
-    async fn send(&self, push: Push<'_>, traceparent: String) -> Result<Response, &'static str> {
+    async fn send(&self, push: Push<'_>, traceparent: Option<&str>) -> Result<Response, &'static str> {
         self.guard.check(push.url).map_err(|_| "refused_address")?;
         let mut request = Request::new(Method::POST, push.url.clone());
         *request.headers_mut() = headers_of(&push, traceparent).ok_or("broken")?;
@@ -115,19 +118,40 @@ impl Pusher {
 }
 
 /// None: a value is none of ours. The names are known, and the table has room for all of them and what the client adds.
-fn headers_of(push: &Push<'_>, traceparent: String) -> Option<HeaderMap> {
+/// The values made for this try lie in one text, which the client's copies of the table share.
+fn headers_of(push: &Push<'_>, traceparent: Option<&str>) -> Option<HeaderMap> {
+    let (body, delivery) = (push.body.as_bytes(), push.delivery);
+    let mut text = String::with_capacity(320);
+    text.push_str(delivery);
+    let mut ends = [0; 5];
+    ends[0] = text.len();
+    write!(text, "{}", push.timestamp).ok()?;
+    ends[1] = text.len();
+    match traceparent {
+        Some(traceparent) => text.push_str(traceparent),
+        None => trace(delivery, &mut text)?,
+    }
+    ends[2] = text.len();
+    if let Some(signer) = push.signer {
+        signer.backchannel(body, &mut text);
+        ends[3] = text.len();
+        let mut standard = String::with_capacity(48);
+        signer.standard(delivery, &text[ends[0]..ends[1]], body, &mut standard);
+        text.push_str(&standard);
+        ends[4] = text.len();
+    }
+    let text = Bytes::from(text);
+    let value = |from: usize, to: usize| HeaderValue::from_maybe_shared(text.slice(from..to)).ok();
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(HeaderName::from_static("x-backchannel-event"), HeaderValue::from_static(push.event));
     headers.insert(HeaderName::from_static("x-backchannel-attempt"), push.attempt.into());
-    headers.insert(HeaderName::from_static("traceparent"), traceparent.try_into().ok()?);
-    headers.insert(HeaderName::from_static("webhook-id"), push.delivery.try_into().ok()?);
-    headers.insert(HeaderName::from_static("webhook-timestamp"), push.timestamp.into());
-    if let Some(signer) = push.signer {
-        let body = push.body.as_bytes();
-        headers.insert(HeaderName::from_static("x-backchannel-signature"), signer.backchannel(body).try_into().ok()?);
-        let standard = signer.standard(push.delivery, push.timestamp, body);
-        headers.insert(HeaderName::from_static("webhook-signature"), standard.try_into().ok()?);
+    headers.insert(HeaderName::from_static("webhook-id"), value(0, ends[0])?);
+    headers.insert(HeaderName::from_static("webhook-timestamp"), value(ends[0], ends[1])?);
+    headers.insert(HeaderName::from_static("traceparent"), value(ends[1], ends[2])?);
+    if push.signer.is_some() {
+        headers.insert(HeaderName::from_static("x-backchannel-signature"), value(ends[2], ends[3])?);
+        headers.insert(HeaderName::from_static("webhook-signature"), value(ends[3], ends[4])?);
     }
     Some(headers)
 }
@@ -166,11 +190,12 @@ fn word_of(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// All tries of a delivery are one trace.
-fn traceparent(delivery: &str) -> String {
-    let trace = data_encoding::HEXLOWER.encode(&Sha256::digest(delivery.as_bytes())[..16]);
+/// Appends a `traceparent`. All tries of a delivery are one trace.
+fn trace(delivery: &str, text: &mut String) -> Option<()> {
+    text.push_str("00-");
+    data_encoding::HEXLOWER.encode_append(&Sha256::digest(delivery.as_bytes())[..16], text);
     let span: u64 = rand::rng().random_range(1..=u64::MAX);
-    format!("00-{trace}-{span:016x}-01")
+    write!(text, "-{span:016x}-01").ok()
 }
 
 #[cfg(test)]

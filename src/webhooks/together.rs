@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 /// Most that one call takes.
 const MOST: usize = 128;
 /// After a call that took less, the next one waits so long for company. The first of all does not wait.
-const PAUSE: Duration = Duration::from_millis(3);
+const PAUSE: Duration = Duration::from_millis(16);
 
 /// Items that wait for a call.
 pub struct Together<T>(Mutex<Waiting<T>>);

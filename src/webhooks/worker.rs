@@ -57,18 +57,18 @@ pub struct Worker {
 }
 
 /// Jobs of this worker, by queue and entry: one that is read a second time is not delivered a second time.
-type HeldJobs = Mutex<HashSet<(u8, String)>>;
+type HeldJobs = Mutex<HashSet<(u8, Arc<str>)>>;
 
 /// This worker has the job, until this is dropped.
 struct Hold {
     of: Arc<HeldJobs>,
-    job: (u8, String),
+    job: (u8, Arc<str>),
 }
 
 impl Hold {
     /// None: it has it already.
     fn begin(of: &Arc<HeldJobs>, queue: u8, entry: &str) -> Option<Self> {
-        let job = (queue, entry.to_owned());
+        let job = (queue, Arc::from(entry));
         of.lock().insert(job.clone()).then(|| Self { of: of.clone(), job })
     }
 }
@@ -205,7 +205,13 @@ impl Worker {
                 continue;
             };
             match room.as_mut().and_then(|room| room.split(1)) {
-                Some(room) => groups.entry(job.target.as_str().to_owned()).or_default().push(Taken { entry: id, job, hold, room }),
+                Some(room) => {
+                    let taken = Taken { entry: id, job, hold, room };
+                    match groups.get_mut(taken.job.target.as_str()) {
+                        Some(group) => group.push(taken),
+                        None => drop(groups.insert(taken.job.target.as_str().to_owned(), vec![taken])),
+                    }
+                }
                 None => self.finisher.end(queue, id, self.courier.later(Duration::ZERO, &job), hold).await,
             }
         }

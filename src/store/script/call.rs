@@ -63,6 +63,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Further arguments that stay with the caller, who may have to give them again.
+    pub fn rest_of(mut self, values: &'a [String]) -> Self {
+        self.rest.extend(values.iter().map(|v| Cow::Borrowed(v.as_bytes())));
+        self
+    }
+
     /// Says that doing this twice does no more than once, so that a lost answer may be asked for again: by the replica, and by its client.
     pub fn may_send_again(mut self, yes: bool) -> Self {
         (self.may_send_again, self.client_may_repeat) = (yes, yes);

@@ -6,6 +6,7 @@ mod crashes;
 mod examples;
 mod isolation;
 mod killed_replicas;
+mod loads;
 mod owners;
 mod pushes;
 mod sweeps;
