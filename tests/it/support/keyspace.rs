@@ -22,12 +22,15 @@ pub fn dump(server: &RedisServer, pattern: &str) -> String {
     let mut text = String::new();
     for key in keys(&mut conn, pattern) {
         let kind: String = query(&mut conn, &["TYPE", &key]);
-        if kind == "none" {
-            continue; // expired since the scan
-        }
-        let lifetime = if expires(&mut conn, &key) { "expires" } else { "kept" };
+        let lines = contents(&mut conn, &key, &kind);
+        // Asked last: a key that is still there was there for all of this.
+        let lifetime = match query::<i64>(&mut conn, &["PTTL", &key]) {
+            -2 => continue,
+            -1 => "kept",
+            _ => "expires",
+        };
         let _ = writeln!(text, "{key} {kind} {lifetime}");
-        for line in contents(&mut conn, &key, &kind) {
+        for line in lines {
             let _ = writeln!(text, "  {line}");
         }
     }
@@ -59,7 +62,7 @@ pub fn expires(conn: &mut Connection, key: &str) -> bool {
 /// One line an entry, in an order that does not depend on how Redis stores it.
 fn contents(conn: &mut Connection, key: &str, kind: &str) -> Vec<String> {
     match kind {
-        "string" => vec![query(conn, &["GET", key])],
+        "string" => query::<Option<String>>(conn, &["GET", key]).into_iter().collect(),
         "hash" => {
             let mut fields: Vec<(String, Vec<u8>)> = query(conn, &["HGETALL", key]);
             fields.sort();
