@@ -6,12 +6,10 @@ use deadpool_redis::redis::aio::{ConnectionLike, MultiplexedConnection};
 use deadpool_redis::redis::cluster::ClusterClient;
 use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::cluster_routing::SingleNodeRoutingInfo;
-use deadpool_redis::redis::sentinel::{SentinelClientBuilder, SentinelServerType};
-use deadpool_redis::redis::{
-    Arg, AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsMode, Value,
-};
+use deadpool_redis::redis::{Arg, AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use tokio::time::sleep;
 
+use super::primary::{Named, find_primary};
 use super::replication::history_in;
 use super::reply::text_of;
 use super::target::{Endpoint, Kind, RedisTarget, tcp_settings};
@@ -168,10 +166,22 @@ impl Connector {
     }
 
     pub async fn connect(&self) -> Result<Connection, RedisError> {
+        self.connect_to_named().await.map(|(connection, _)| connection)
+    }
+
+    /// A connection and, behind sentinels, to which server that they named.
+    pub async fn connect_to_named(&self) -> Result<(Connection, Option<Named>), RedisError> {
         match self {
-            Self::Standalone(one) => one.0.get_multiplexed_async_connection_with_config(&one.1).await.map(Connection::One),
-            Self::Sentinel(sentinel) => find_primary(&sentinel.0).await?.connect(&sentinel.1).await.map(Connection::One),
-            Self::Cluster(client) => client.get_async_connection().await.map(Connection::Cluster),
+            Self::Standalone(one) => {
+                let connection = one.0.get_multiplexed_async_connection_with_config(&one.1).await?;
+                Ok((Connection::One(connection), None))
+            }
+            Self::Sentinel(sentinel) => {
+                let primary = find_primary(&sentinel.0).await?;
+                let connection = primary.connect(&sentinel.1).await?;
+                Ok((Connection::One(connection), Some(primary.named)))
+            }
+            Self::Cluster(client) => client.get_async_connection().await.map(|c| (Connection::Cluster(c), None)),
         }
     }
 }
@@ -182,54 +192,5 @@ pub(super) fn client_of(server: &Endpoint, target: &RedisTarget) -> Result<Clien
     match target.certificates() {
         Some(certificates) => Client::build_with_tls(info, certificates),
         None => Client::open(info),
-    }
-}
-
-/// Who the sentinels say is the primary, and says so itself.
-pub(super) async fn find_primary(target: &RedisTarget) -> Result<Primary, RedisError> {
-    let Kind::Sentinel { sentinels, service, primary } = target.kind() else {
-        return Err(RedisError::from((ErrorKind::InvalidClientConfig, "not a sentinel target")));
-    };
-    let addresses = sentinels.iter().map(|s| s.connection_info().map(|i| i.addr().clone())).collect::<Result<Vec<_>, _>>()?;
-    let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?
-        .set_client_to_redis_db(primary.db())
-        .set_client_to_redis_tcp_settings(tcp_settings())
-        .set_client_to_sentinel_tcp_settings(tcp_settings());
-    let own = &sentinels[0];
-    if target.tls() {
-        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
-    }
-    if let Some(certificates) = target.certificates() {
-        builder = builder.set_client_to_redis_certificates(certificates.clone()).set_client_to_sentinel_certificates(certificates);
-    }
-    if let Some(user) = primary.user() {
-        builder = builder.set_client_to_redis_username(user);
-    }
-    if let Some(password) = primary.password() {
-        builder = builder.set_client_to_redis_password(password);
-    }
-    if let Some(user) = own.login().user() {
-        builder = builder.set_client_to_sentinel_username(user);
-    }
-    if let Some(password) = own.login().password() {
-        builder = builder.set_client_to_sentinel_password(password);
-    }
-    builder.build()?.async_get_client().await.map(Primary)
-}
-
-/// A primary that sentinels named.
-pub(super) struct Primary(Client);
-
-impl Primary {
-    pub async fn connect(&self, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, RedisError> {
-        self.0.get_multiplexed_async_connection_with_config(config).await
-    }
-
-    /// As the sentinels told it.
-    pub fn address(&self) -> (String, u16) {
-        match self.0.get_connection_info().addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => (host.clone(), *port),
-            _ => (String::new(), 0),
-        }
     }
 }

@@ -21,7 +21,8 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connect::{CONNECT_TIMEOUT, find_primary};
+use super::connect::CONNECT_TIMEOUT;
+use super::primary::{Named, find_primary, replaced, watch_primary};
 use super::pubsub::{COMMAND_TIMEOUT, PubSubError};
 use super::target::{Endpoint, Kind, RedisTarget};
 
@@ -133,13 +134,14 @@ impl Line {
     }
 }
 
-/// Asks who the primary is, connects there, waits until that ends; for ever.
+/// Asks who the primary is, connects there, waits until that ends or another server is the primary; for ever.
 async fn follow_primary(target: RedisTarget, show: watch::Sender<Client>, tell: mpsc::UnboundedSender<Ears>, give_up: Arc<Notify>) {
+    let (mut word, _asking) = watch_primary(&target).unzip();
     let mut pause = RECONNECT_FIRST;
     loop {
         let began = Instant::now();
         match connect(&target, &tell).await {
-            Ok((client, mut connected)) => {
+            Ok((client, named, mut connected)) => {
                 show.send_replace(client.clone());
                 let stands = async {
                     while !client.is_connected() {
@@ -151,6 +153,7 @@ async fn follow_primary(target: RedisTarget, show: watch::Sender<Client>, tell: 
                 tokio::select! {
                     _ = &mut connected => {}
                     () = stands => {}
+                    () = replaced(word.as_mut(), Some(&named)) => {}
                 }
                 drop(connected);
                 if let Ok(nobody) = self::client(&target, None, None) {
@@ -171,14 +174,14 @@ async fn follow_primary(target: RedisTarget, show: watch::Sender<Client>, tell: 
 async fn connect(
     target: &RedisTarget,
     tell: &mpsc::UnboundedSender<Ears>,
-) -> anyhow::Result<(Client, AbortOnDropHandle<Result<(), fred::error::Error>>)> {
-    let primary = timeout(CONNECT_TIMEOUT * 2, find_primary(target)).await??;
-    let client = client(target, Some(primary.address()), None)?;
+) -> anyhow::Result<(Client, Named, AbortOnDropHandle<Result<(), fred::error::Error>>)> {
+    let named = timeout(CONNECT_TIMEOUT * 2, find_primary(target)).await??.named;
+    let client = client(target, Some((named.host.clone(), named.port)), None)?;
     let (_, fresh) = mpsc::unbounded_channel();
     // Before it connects, so that nothing of that is missed.
     tell.send(Ears::of(&client, fresh)).ok();
     let connected = AbortOnDropHandle::new(client.connect());
-    Ok((client, connected))
+    Ok((client, named, connected))
 }
 
 /// `again`: how it connects again by itself; none: it does not, its task ends with the connection.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{AsyncConnectionConfig, ErrorKind, RedisError, Value, cmd, from_redis_value};
 
-use super::connect::{CONNECT_TIMEOUT, client_of, find_primary};
+use super::connect::{CONNECT_TIMEOUT, client_of};
+use super::primary::find_primary;
 use super::target::{Endpoint, Kind, RedisTarget};
 
 /// Slots of a cluster.

@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use deadpool_redis::redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::clock::RedisClock;
 use super::connect::{CONNECT_TIMEOUT, Connection, Connector, proves_non_execution};
 use super::keyspace::Slot;
 use super::measure::RedisMetrics;
+use super::primary::{Named, replaced, watch_primary};
 use super::replication::{Confirmations, Terms};
 use super::reply::Reply;
 use super::target::RedisTarget;
@@ -43,6 +45,7 @@ struct Inner {
     confirmations: Option<Arc<Confirmations>>,
     metrics: RedisMetrics,
     closed: CancellationToken,
+    _primary: Option<AbortOnDropHandle<()>>,
 }
 
 /// How a command failed, told apart by what is known of its effect.
@@ -108,10 +111,16 @@ impl Redis {
         let closed = CancellationToken::new();
         let connector = Arc::new(Connector::new(target, command_timeout)?);
         let confirmations = terms.map(|terms| Confirmations::new(target, terms, metrics.confirmations.clone())).transpose()?.map(Arc::new);
+        let (named, asking) = watch_primary(target).unzip();
         let lanes = (0..connections.max(1))
             .map(|_| {
                 let lane = Arc::new(Lane { current: ArcSwapOption::empty(), broken: Notify::new(), timeouts: AtomicUsize::new(0) });
-                tokio::spawn(closed.clone().run_until_cancelled_owned(keep_connected(lane.clone(), connector.clone(), metrics.clone())));
+                tokio::spawn(closed.clone().run_until_cancelled_owned(keep_connected(
+                    lane.clone(),
+                    connector.clone(),
+                    named.clone(),
+                    metrics.clone(),
+                )));
                 lane
             })
             .collect();
@@ -124,6 +133,7 @@ impl Redis {
             confirmations,
             metrics,
             closed,
+            _primary: asking,
         })))
     }
 
@@ -336,19 +346,27 @@ fn judge_script_error(text: String) -> Failure {
     }
 }
 
-/// Connects a lane, waits until it breaks, connects it again; for ever.
-async fn keep_connected(lane: Arc<Lane>, connector: Arc<Connector>, metrics: RedisMetrics) {
+/// What sentinels say of the primary; None where there are none.
+type Word = Option<watch::Receiver<Option<Named>>>;
+
+/// Connects a lane, waits until it breaks or leads to a server that is not the primary any more, connects it again; for ever.
+async fn keep_connected(lane: Arc<Lane>, connector: Arc<Connector>, mut word: Word, metrics: RedisMetrics) {
     let mut pause = RECONNECT_FIRST;
     loop {
-        match timeout(CONNECT_TIMEOUT * 2, connector.connect()).await {
-            Ok(Ok(connection)) => {
+        match timeout(CONNECT_TIMEOUT * 2, connector.connect_to_named()).await {
+            Ok(Ok((connection, named))) => {
                 pause = RECONNECT_FIRST;
                 lane.current.store(Some(Arc::new(connection)));
                 metrics.connections.inc();
-                lane.broken.notified().await;
+                tokio::select! {
+                    () = lane.broken.notified() => tracing::warn!("a Redis connection broke; connecting again"),
+                    () = replaced(word.as_mut(), named.as_ref()) => {
+                        lane.current.store(None);
+                        tracing::warn!("sentinels name another primary; connecting there");
+                    }
+                }
                 metrics.connections.dec();
                 metrics.reconnects.inc();
-                tracing::warn!("a Redis connection broke; connecting again");
             }
             Ok(Err(e)) => tracing::warn!(cause = %e, "Redis cannot be reached"),
             Err(_) => tracing::warn!("connecting to Redis took too long"),

@@ -140,6 +140,11 @@ impl RedisTarget {
         }
     }
 
+    /// One of the servers that hold the data, where sentinels say that it is.
+    pub(super) fn server(&self, host: &str, port: u16) -> Endpoint {
+        Endpoint { host: host.to_owned(), port, tls: self.tls(), login: self.login().clone() }
+    }
+
     /// Whether connections are encrypted, those to sentinels too.
     pub fn tls(&self) -> bool {
         match &self.kind {
@@ -175,10 +180,6 @@ impl Endpoint {
     /// `host:port`
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
-    }
-
-    pub fn login(&self) -> &Login {
-        &self.login
     }
 }
 
@@ -244,10 +245,10 @@ mod tests {
         let target = target.with_password("ours");
         assert_eq!((target.login().user(), target.login().password()), (Some("user"), Some("ours")));
         let Kind::Sentinel { sentinels, .. } = target.kind() else { panic!("a sentinel target") };
-        assert!(sentinels.iter().all(|s| s.login().password() == Some("theirs")));
+        assert!(sentinels.iter().all(|s| s.login.password() == Some("theirs")));
         let cluster = RedisTarget::parse("redis-cluster://a:1?node=b:2").unwrap().with_password("ours");
         let Kind::Cluster(entries) = cluster.kind() else { panic!("a cluster") };
-        assert!(entries.iter().all(|e| e.login().password() == Some("ours")), "whichever is asked first");
+        assert!(entries.iter().all(|e| e.login.password() == Some("ours")), "whichever is asked first");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod cluster;
 mod core;
 mod failover;
 mod hand_over;
+mod planned;
 mod replicated;
 mod reshard;
 mod sentinels;
