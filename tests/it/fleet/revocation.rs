@@ -62,7 +62,7 @@ async fn the_other_replica_refuses_a_revoked_or_narrowed_key_at_once() {
     }
     // Without the message it would be most of a second each time.
     slowest.sort_unstable();
-    assert!(slowest[slowest.len() / 2] < Duration::from_millis(400), "told by the other replica, not by the clock: {slowest:?}");
+    assert!(slowest[slowest.len() / 2] < Duration::from_millis(600), "told by the other replica, not by the clock: {slowest:?}");
     fleet.finish().await;
 }
 

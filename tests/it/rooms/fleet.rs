@@ -130,7 +130,7 @@ async fn a_poll_on_one_replica_is_woken_by_what_happens_on_the_other() {
         }
         slowest = slowest.max(began.elapsed());
     }
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(10), "woken, not because they looked again by themselves: {slowest:?}");
     let parked = tokio::spawn(room.poll(&bob, 22).on(1).into_future());
     tokio::time::sleep(Duration::from_millis(100)).await;
     room.join("carol").on(0).await.ok(200);

@@ -66,7 +66,7 @@ async fn a_lease_that_is_not_the_callers_running_one_is_over() {
     worker.heartbeat(&second, 60).await.refused(410, "lease_expired");
 
     // The message dies before its lease.
-    let brief = poster.channel_with(json!({ "mode": "claimable", "ttl_seconds": 1 })).await;
+    let brief = poster.channel_with(json!({ "mode": "claimable", "ttl_seconds": 2 })).await;
     let message = poster.post_message(&brief, "a task").await;
     let token = text(&worker.claim_with_lease(&message, 60).await.ok(200)["lease_token"]);
     expired(&worker, &brief).await;

@@ -54,7 +54,7 @@ async fn when_a_lease_ends_without_ack_the_message_is_anybodys_at_once() {
     for _ in 0..4 {
         let channel = poster.channel("claimable").await;
         let message = poster.post_message(&channel, "a task").await;
-        worker.claim_with_lease(&message, 1).await.ok(200);
+        worker.claim_with_lease(&message, 3).await.ok(200);
         messages.push((channel, message));
     }
     let [by_id, by_next, by_list, by_its_holder] = &messages[..] else { unreachable!() };
@@ -88,9 +88,9 @@ async fn an_acked_message_never_comes_back_when_its_lease_would_have_ended() {
     let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
     let channel = poster.channel("claimable").await;
     let (done, lapsing) = (poster.post_message(&channel, "done").await, poster.post_message(&channel, "lapsing").await);
-    worker.claim_with_lease(&done, 1).await.ok(200);
+    worker.claim_with_lease(&done, 2).await.ok(200);
     worker.ack(&done).await.ok(200);
-    worker.claim_with_lease(&lapsing, 1).await.ok(200);
+    worker.claim_with_lease(&lapsing, 2).await.ok(200);
     // The second lease ends after the first would have: once it is back, the first must not be.
     unclaimed(&poster, &channel, 1).await;
     let open = poster.list(&channel, "status=unclaimed").await.ok(200);

@@ -15,7 +15,7 @@ use crate::support::wait::eventually;
 async fn hang_up_on(redis: &RedisServer, agent: &Agent, claim: Ask) {
     agent.get("/v1/keys/me").await.ok(200); // so that the next request need not ask Redis who this is
     redis.freeze();
-    let lost = claim.within(Duration::from_millis(300)).attempt().await;
+    let lost = claim.within(Duration::from_millis(600)).attempt().await;
     assert!(lost.is_err(), "Redis was to answer nothing");
     // Nothing tells from outside that the replica has noticed: whatever asks it now would ask Redis too.
     tokio::time::sleep(Duration::from_millis(400)).await;
