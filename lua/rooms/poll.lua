@@ -28,13 +28,18 @@ if state == 'over' and (now - over_at >= 5000000 or since > length or reason == 
 local function shown(entries, cursor, last, reset) return ok('page', entries, cursor, redis.call('HGETALL', people), last, reset) end
 -- A reader who claims to have more than it was given: either it skips what it does not want, or what it was given was lost in a failover, and others may
 -- have used those indexes again meanwhile. Only another history than the room began in can have lost something.
-local reset = 0
+local reset, upto = 0, '+'
 if since > math.min(given, length) then
   --- @include lib/replication
-  if redis.call('HGET', room, 'history') ~= history_id() then since, reset = 0, 1 end
+  if redis.call('HGET', room, 'history') ~= history_id() then
+    -- The page ends before the index it was asked from: where this answer gets lost, the reader asks from there again, beyond what it was given, and
+    -- is told again.
+    if state ~= 'over' then upto = int(since - 1) .. '-0' end
+    since, reset = 0, 1
+  end
 end
 local entries, more = {}, false
-if since < length then entries, more = read_page('XRANGE', int(since + 1) .. '-0', '+', 1000) end
+if since < length then entries, more = read_page('XRANGE', int(since + 1) .. '-0', upto, 1000) end
 local cursor = #entries > 0 and num(entries[#entries][1]) or since
 if state == 'over' then
   if more then return shown(entries, cursor, '', reset) end

@@ -110,11 +110,13 @@ pub fn answers_poll(b: &Bench) {
     b.run::<()>(&["HSET", &b.key_of_room("room"), "history", "another"]);
     assert_eq!(page(poll(b, 9).run()), (vec![1, 2], 2, String::new(), 1));
     poll(b, 2).run().ok("nothing").wrote_nothing();
-    // Also where others have used the lost indexes again: this store gave it no more than two.
+    // Also where others have used the lost indexes again: this store gave it no more than two. It is told until it goes on from what it was told.
     send(b, "p1").run().ok("sent");
     send(b, "p1").run().ok("sent");
-    assert_eq!(page(poll(b, 3).run()), (vec![1, 2, 3, 4], 4, String::new(), 1));
-    assert_eq!(page(poll(b, 3).run()), (vec![4], 4, String::new(), 0), "it has been given the third");
+    for _ in 0..2 {
+        assert_eq!(page(poll(b, 3).run()), (vec![1, 2], 2, String::new(), 1));
+    }
+    assert_eq!(page(poll(b, 2).run()), (vec![3, 4], 4, String::new(), 0));
     b.pass(ASLEEP);
     poll(b, 2).run().ok("asleep").wrote_nothing();
     b.at(START + DAY);
