@@ -9,7 +9,7 @@ mod hand_over;
 mod planned;
 mod replicated;
 mod reshard;
-mod sentinels;
+pub mod sentinels;
 mod suites;
 mod through_failover;
 
@@ -18,4 +18,4 @@ use std::time::Duration;
 /// On two cores that are shared with other tests.
 const SOON: Duration = Duration::from_secs(30);
 /// Until a silent server counts as dead, where one is killed: `down-after-milliseconds`, `cluster-node-timeout`.
-const FAILOVER_MS: u32 = 2000;
+pub const FAILOVER_MS: u32 = 2000;
