@@ -1,5 +1,6 @@
 //! What one worker does for the whole fleet: two workers and two replicas, each test on a Redis of its own, since the survey walks all of its keys.
 
+mod failover;
 mod hand_over;
 mod idle;
 mod numbers;

@@ -121,6 +121,40 @@ async fn a_replica_that_was_frozen_meanwhile_gives_nothing_to_who_waits_there() 
     fleet.finish().await;
 }
 
+/// Replica 0 is frozen between announcing and changing, for so long that the other one, which has checked the key since, may forget what was
+/// announced. When it goes on it must announce again before it changes anything.
+#[tokio::test]
+async fn a_replica_that_froze_between_announcing_and_changing_announces_again() {
+    let redis = RedisServer::start_private(&[]);
+    let cut = Cut::before(&redis);
+    let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_REDIS_TIMEOUT_MS", "20000").start().await;
+    fleet.restart_with(0, &[("BACKCHANNEL_REDIS_URL", &cut.url())]).await;
+    all_listen(&fleet).await;
+    let (leaving, poster) = (fleet.agent("leaving").await, fleet.agent("poster").await);
+    let channel = poster.channel("claimable").await;
+    let waiting = tokio::spawn(leaving.on(1).list(&channel, &format!("wait={WAIT}")).into_future());
+    eventually("it waits", Duration::from_secs(5), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
+
+    let stream = format!("{}{{fleet}}:changes", fleet.prefix());
+    let announced = || redis.run::<u64>(&["XLEN", &stream]);
+    cut.delay(Duration::from_millis(400));
+    let revoking = tokio::spawn(leaving.on(0).delete("/v1/keys/me").within(Duration::from_secs(30)).into_future());
+    eventually("it is announced", Duration::from_secs(10), || async { announced() == 1 }).await;
+    fleet.freeze(0); // what Redis answered is still on its way
+    cut.pass();
+    cut.lose(Part::Request, "keys-changed", 1000);
+    sleep(Duration::from_millis(6500)).await;
+    leaving.on(1).get("/v1/keys/me").await.ok(200);
+    assert_eq!(announced(), 1);
+    fleet.thaw(0);
+    revoking.await.unwrap().ok(200);
+    assert_eq!((announced(), cut.lost()), (2, 1), "announced again, and nobody was told");
+    sleep(Duration::from_secs(1)).await;
+    poster.on(1).post_message(&channel, "not for who left").await;
+    waiting.await.unwrap().refused(401, "unauthorized");
+    fleet.finish().await;
+}
+
 #[tokio::test]
 async fn a_change_that_comes_too_late_after_its_announcement_is_announced_again_or_not_made() {
     let fleet = Fleet::start(1).await;

@@ -24,6 +24,8 @@ pub enum Says {
     Hangs,
     /// The connection is closed without an answer.
     Closes,
+    /// The beginning of an answer, then the connection is reset.
+    Resets(&'static str),
 }
 
 /// One request that came.
@@ -158,6 +160,12 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
                 return;
             }
             Says::Closes => String::new(),
+            Says::Resets(beginning) => {
+                let _ = stream.write_all(beginning.as_bytes()).await;
+                tokio::time::sleep(Duration::from_millis(100)).await; // it has arrived
+                let _ = stream.set_zero_linger();
+                String::new()
+            }
         };
         state.open.fetch_sub(1, Ordering::SeqCst);
         if answer.is_empty() || stream.write_all(answer.as_bytes()).await.is_err() {

@@ -9,6 +9,7 @@ mod killed_replicas;
 mod loads;
 mod owners;
 mod pushes;
+mod stop;
 mod sweeps;
 mod targets;
 mod verify_example;

@@ -13,7 +13,7 @@ use crate::support::worker::Worker;
 #[tokio::test]
 async fn a_failed_delivery_comes_again_with_the_same_id() {
     let fleet = Fleet::start(1).await;
-    let (_worker, receiver) = (Worker::start(&fleet, &[QUICK_RETRIES]).await, Receiver::start().await);
+    let (worker, receiver) = (Worker::start(&fleet, &[QUICK_RETRIES]).await, Receiver::start().await);
     let owner = fleet.agent("owner").await;
     let channel = hooked(&owner, &receiver).await;
     receiver.says(Says::Status(500));
@@ -21,12 +21,16 @@ async fn a_failed_delivery_comes_again_with_the_same_id() {
     receiver.gets(2, SOON).await;
     receiver.says(Says::Closes);
     receiver.gets(3, SOON).await;
-    receiver.says(Says::Status(204));
-    let got = receiver.gets(4, SOON).await;
+    receiver.says(Says::Resets("HTTP/1.1 200 OK\r\ncontent-le"));
+    receiver.gets(4, SOON).await;
+    // The status decides, whatever becomes of the body.
+    receiver.says(Says::Resets("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of"));
+    let got = receiver.gets(5, SOON).await;
     assert!(got.iter().all(|g| g.id() == got[0].id() && g.text == got[0].text));
-    assert_eq!(got.iter().map(|g| g.header("x-backchannel-attempt")).collect::<Vec<_>>(), ["1", "2", "3", "4"]);
+    assert_eq!(got.iter().map(|g| g.header("x-backchannel-attempt")).collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(receiver.got().len(), 4, "delivered is delivered");
+    assert_eq!(receiver.got().len(), 5, "delivered is delivered");
+    assert_eq!(worker.metric("backchannel_webhook_dropped_total").await, 0.0, "the fifth try was the last one");
     fleet.finish().await;
 }
 
