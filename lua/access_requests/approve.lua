@@ -4,6 +4,7 @@ access_requests/approve: let in who asked.
 @slot channel
 @key meta      hash
 @key members   hash
+@key roster    zset
 @key requests  hash
 @key resolved  string  how this request was answered
 @key events    stream
@@ -35,6 +36,7 @@ if reused then return reused end
 if facts then return ok('replayed', 0) end
 --- @include lib/request
 --- @include lib/event
+--- @include lib/let_in
 local is_new = redis.call('HEXISTS', members, requester) == 0
 if is_new then
   if redis.call('HLEN', members) >= cap then return refuse('quota_exceeded', 'limit', 'members_per_channel', 'value#', cap) end
@@ -42,7 +44,7 @@ if is_new then
   if hooked then
     --- @include lib/outbox_room
   end
-  redis.call('HSET', members, requester, int(now) .. '\31')
+  let_in(requester, '')
   tell('member_added', requester, '')
   if hooked then
     redis.call('XADD', outbox, '*', 'e', 'member_added\31\31\31' .. requester .. '\31' .. key)

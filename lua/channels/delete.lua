@@ -5,6 +5,7 @@ channels/delete: everything of a channel is gone at once; waiters are told. Answ
 @flags allow-oom
 @key meta      hash
 @key members   hash
+@key roster    zset
 @key log       stream
 @key open      zset
 @key claims    hash

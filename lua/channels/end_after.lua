@@ -4,6 +4,7 @@ channels/end_after: a channel that ends by itself, unless it is asked for again.
 @slot channel
 @key meta     hash
 @key members  hash
+@key roster   zset
 @key requests hash
 @key invites  hash
 @key events   stream
@@ -18,5 +19,5 @@ channels/end_after: a channel that ends by itself, unless it is asked for again.
 --- @include lib/answer
 --- @include lib/owner
 
-for _, name in ipairs({ meta, members, requests, invites, events, outbox }) do redis.call('PEXPIRE', name, life_ms) end
+for _, name in ipairs({ meta, members, roster, requests, invites, events, outbox }) do redis.call('PEXPIRE', name, life_ms) end
 return ok('ends')

@@ -6,6 +6,7 @@ whose it was and what its names are, so that they can be freed.
 @flags allow-oom
 @key meta      hash
 @key members   hash
+@key roster    zset
 @key log       stream
 @key open      zset
 @key claims    hash

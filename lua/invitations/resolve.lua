@@ -4,6 +4,7 @@ invitations/resolve: who holds an invitation joins its channel, if that is restr
 @slot channel
 @key meta     hash
 @key members  hash
+@key roster   zset
 @key invites  hash
 @key events   stream
 @arg key      text  who joins
@@ -21,10 +22,11 @@ invitations/resolve: who holds an invitation joins its channel, if that is restr
 --- @include lib/channel
 --- @include lib/invitation
 --- @include lib/event
+--- @include lib/let_in
 
 if revoked > 0 then return refuse('invitation_revoked') end
 if not restricted or redis.call('HEXISTS', members, key) == 1 then return shown('known') end
 if redis.call('HLEN', members) >= cap then return refuse('quota_exceeded', 'limit', 'members_per_channel', 'value#', cap) end
-redis.call('HSET', members, key, int(now) .. '\31' .. id)
+let_in(key, id)
 tell('invitation_resolved', key, id)
 return shown('joined')

@@ -4,6 +4,7 @@ members/add: let a key into a channel. Adding it again changes nothing.
 @slot channel
 @key meta     hash
 @key members  hash
+@key roster   zset
 @key events   stream
 @key outbox   stream
 @key idem     string
@@ -25,6 +26,7 @@ members/add: let a key into a channel. Adding it again changes nothing.
 --- @include lib/once
 --- @include lib/owner
 --- @include lib/event
+--- @include lib/let_in
 
 local facts, reused = seen()
 if reused then return reused end
@@ -37,8 +39,7 @@ if not known then
   if hooked then
     --- @include lib/outbox_room
   end
-  known = int(now) .. '\31'
-  redis.call('HSET', members, member, known)
+  known = int(let_in(member, '')) .. '\31'
   tell('member_added', member, '')
   if hooked then
     redis.call('XADD', outbox, '*', 'e', 'member_added\31\31\31' .. member .. '\31' .. key)

@@ -5,6 +5,7 @@ members/remove: put a key out of a channel, or leave it. It counts from the next
 @flags allow-oom
 @key meta     hash
 @key members  hash
+@key roster   zset
 @key events   stream
 @key wake     pubsub
 @key idem     string
@@ -36,6 +37,7 @@ local owner = redis.call('HGET', meta, 'owner')
 if key ~= owner and key ~= member then return refuse('forbidden') end
 if member == owner then return refuse('cannot_remove_owner') end
 if redis.call('HDEL', members, member) == 0 then return refuse('member_not_found') end
+redis.call('ZREM', roster, member)
 redis.call('HINCRBY', meta, 'rev', 1)
 pack_settings()
 tell('member_removed', member, '')

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::members::list::MOST;
 use crate::operation::{Operation, Scope};
 
 /// Which way a body goes: what is asked of callers is more than what is said of answers.
@@ -94,7 +95,7 @@ fn of_field(side: Side, body: &str, field: &str) -> Option<Value> {
         (_, _, "retention_days") => between(1, 365),
         (_, _, "ttl_seconds") => between(1, 2_592_000),
         (_, _, "max_messages" | "max_writes_per_minute") if body != "Evictions" => between(1, 1_000_000),
-        (Side::Answer, _, "limit") => between(1, 500),
+        (Side::Answer, _, "limit") => between(1, 1000),
 
         (Side::Request, "CreateChannel", "name") => name(200),
         // Of a channel a null name is none; of the others it means that nothing changes.
@@ -128,6 +129,7 @@ pub fn of_parameter(operation: &Operation, name: &str, kind: &str) -> Value {
     let of_audit = matches!(operation.id, "adminAudit" | "securityAudit");
     match name {
         "limit" if of_audit => json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 100 }),
+        "limit" if operation.id == "listChannelMembers" => json!({ "type": "integer", "minimum": 1, "maximum": MOST, "default": MOST }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 50 }),
         "wait" => json!({ "type": "number", "minimum": 0, "default": 0 }),
         "status" => json!({ "type": "string", "enum": ["unclaimed", "claimed"] }),

@@ -184,6 +184,7 @@ pieces! {
     "lib/invitation",
     "lib/last",
     "lib/lease_room",
+    "lib/let_in",
     "lib/mentions",
     "lib/message",
     "lib/minute",

@@ -25,6 +25,7 @@ const fn key(name: &'static str, suffix: &'static str, kind: &'static str, life:
 pub static CHANNEL: &[KeyDef] = &[
     key("meta", "meta", "hash", "until the channel is deleted", "the channel record; in `settings` what scripts need of it, packed"),
     key("members", "members", "hash", "with the channel; at most MAX_MEMBERS_PER_CHANNEL", "key id → since when, by which invitation"),
+    key("roster", "roster", "zset", "with the channel; as many as members", "its members but the owner, by when they were let in"),
     key("requests", "requests", "hash", "with the channel; at most MAX_ACCESS_REQUESTS_PER_CHANNEL", "key id → its access request"),
     key("resolved", "resolved:", "string", "24 h", "how an access request was answered"),
     key(

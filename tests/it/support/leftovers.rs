@@ -45,6 +45,7 @@ const fn kept(pattern: &'static str, of: Of, why: &'static str) -> Kept {
 const KEPT: &[Kept] = &[
     kept("{ch_*}:meta", Of::Itself, "a channel, until its owner deletes it"),
     kept("{ch_*}:members", Of::Sibling("meta"), "who may use the channel; capped, deleted with it"),
+    kept("{ch_*}:roster", Of::Sibling("meta"), "members by when they were let in; as many as members, deleted with the channel"),
     kept("{ch_*}:requests", Of::Sibling("meta"), "access requests that wait; capped, deleted with the channel"),
     kept("{ch_*}:outbox", Of::Sibling("meta"), "what is to be pushed; capped, handed over, deleted with the channel"),
     kept("{bck_*}:key:*", Of::Itself, "an API key; revoking gives it an expiry"),

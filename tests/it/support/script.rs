@@ -43,6 +43,7 @@ pub const RETENTION: u64 = 600;
 const KEPT: &[&str] = &[
     "meta",
     "members",
+    "roster",
     "requests",
     "labels",
     "key:",

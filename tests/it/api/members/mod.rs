@@ -80,6 +80,45 @@ async fn each_mistake_and_each_lack_of_rights_has_its_answer() {
     fleet.finish().await;
 }
 
+#[tokio::test]
+async fn members_are_listed_page_by_page_each_once_the_owner_first() {
+    let fleet = Fleet::start(2).await;
+    let owner = fleet.agent("owner").await;
+    let id = owner.restricted("claimable").await;
+    let mut joined = vec![owner.key_id.clone()];
+    let invitation = owner.post(&format!("/v1/channels/{id}/invitations"), json!({})).await.ok(201)["id"].as_str().unwrap().to_owned();
+    for n in 0..4 {
+        let member = fleet.agent("member").await;
+        if n == 1 {
+            member.get(&format!("/v1/channel-invitations/{invitation}")).await.ok(200);
+        } else {
+            add(&owner, &id, &member.key_id).await.ok(201);
+        }
+        joined.push(member.key_id);
+    }
+    let path = format!("/v1/channels/{id}/members");
+    let whole = owner.get(&path).await.ok(200);
+    assert_eq!((&whole["limit"], &whole["next_cursor"]), (&json!(1000), &json!(null)), "as many as there are, unless asked otherwise");
+    for limit in 1..=5 {
+        let (mut seen, mut cursor) = (Vec::new(), "0".to_owned());
+        loop {
+            let page = owner.get(&format!("{path}?limit={limit}&cursor={cursor}")).await.ok(200);
+            assert_eq!(page["limit"], limit);
+            seen.extend(page["data"].as_array().unwrap().clone());
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            next.clone_into(&mut cursor);
+        }
+        assert_eq!(json!(seen), whole["data"], "limit={limit}");
+        assert_eq!(seen.iter().map(|member| member["key_id"].as_str().unwrap()).collect::<Vec<_>>(), joined);
+    }
+    for (query, code, field) in
+        [("limit=0", "invalid_limit", "limit"), ("limit=1001", "invalid_limit", "limit"), ("cursor=x", "invalid_cursor", "cursor")]
+    {
+        assert_eq!(owner.get(&format!("{path}?{query}")).await.refused(422, code)["field"], field);
+    }
+    fleet.finish().await;
+}
+
 /// Whatever a stranger of a restricted channel might try with it.
 fn all_uses(agent: &Agent, channel: &str, message: &str, lease: &str) -> Vec<Ask> {
     vec![
