@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::SOON;
 use crate::support::client::Agent;
+use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 use crate::support::worker::Worker;
 use crate::topology::FAILOVER_MS;
@@ -21,6 +22,18 @@ async fn make_channels(owner: &Agent, count: usize) {
     }
 }
 
+/// The connection of a walk that has just begun.
+async fn next_walk(primary: &RedisServer) -> String {
+    let walk = || {
+        let clients: String = primary.run(&["CLIENT", "LIST"]);
+        let line = clients.lines().find(|line| line.contains("cmd=scan"))?;
+        line.split_whitespace().find_map(|field| field.strip_prefix("id=")).map(str::to_owned)
+    };
+    eventually("no walk is under way", SOON, || std::future::ready(walk().is_none())).await;
+    eventually("a walk is under way", SOON, || std::future::ready(walk().is_some())).await;
+    walk().expect("it takes seconds")
+}
+
 #[tokio::test]
 async fn a_walk_whose_primary_died_counts_for_nothing_and_begins_again() {
     let redis = Sentinels::start(FAILOVER_MS);
@@ -36,9 +49,16 @@ async fn a_walk_whose_primary_died_counts_for_nothing_and_begins_again() {
     let counted = || async { worker.metric("backchannel_channels").await };
     eventually("all channels are counted", SOON, || async { counted().await == CHANNELS as f64 }).await;
 
-    let walks = || primary.run::<String>(&["CLIENT", "LIST"]).contains("cmd=scan");
-    eventually("no walk is under way", SOON, || std::future::ready(!walks())).await;
-    eventually("a walk is under way", SOON, || std::future::ready(walks())).await;
+    // The connection of the walk alone breaks: what it had found could be filed.
+    let passes = super::passes(&worker).await;
+    primary.run::<i64>(&["CLIENT", "KILL", "ID", &next_walk(primary).await]);
+    eventually("a walk has ended", SOON, || async {
+        assert_eq!(counted().await, CHANNELS as f64);
+        super::passes(&worker).await > passes
+    })
+    .await;
+
+    next_walk(primary).await;
     let passes = super::passes(&worker).await;
     primary.kill9();
     // Meanwhile there is the last whole number, or none: never one of a part of them.

@@ -135,6 +135,11 @@ impl Receiver {
     pub async fn holds_one(&self) {
         eventually("an unanswered request", Duration::from_secs(20), || async { self.state.open.load(Ordering::SeqCst) > 0 }).await;
     }
+
+    /// Waits until all that came is answered.
+    pub async fn holds_none(&self) {
+        eventually("all is answered", Duration::from_secs(20), || async { self.state.open.load(Ordering::SeqCst) == 0 }).await;
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
