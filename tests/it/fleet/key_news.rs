@@ -57,7 +57,7 @@ async fn changed_and_not_told(fleet: &Fleet, cut: &Cut, meanwhile: impl FnOnce()
     let list = |agent: &Agent| tokio::spawn(agent.on(1).list(&channel, &format!("wait={WAIT}")).into_future());
     let waiting = [list(&leaving), list(&staying)];
     let taking = tokio::spawn(narrowed.on(1).claim_next(&channel, json!({ "wait": WAIT })).into_future());
-    eventually("they wait", Duration::from_secs(5), || async { fleet.metric(1, "backchannel_waiters").await == Some(3.0) }).await;
+    eventually("they wait", Duration::from_secs(15), || async { fleet.metric(1, "backchannel_waiters").await == Some(3.0) }).await;
     sleep(Duration::from_millis(1500)).await; // what was known of their keys is too old, and announcements were looked for
 
     let before = cut.lost();
@@ -107,7 +107,7 @@ async fn a_replica_that_was_frozen_meanwhile_gives_nothing_to_who_waits_there() 
     let (leaving, poster) = (fleet.agent("leaving").await, fleet.agent("poster").await);
     let channel = poster.channel("claimable").await;
     let waiting = tokio::spawn(leaving.on(1).list(&channel, &format!("wait={WAIT}")).into_future());
-    eventually("it waits", Duration::from_secs(5), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
+    eventually("it waits", Duration::from_secs(15), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
     sleep(Duration::from_millis(1500)).await;
 
     fleet.freeze(1);
@@ -133,7 +133,7 @@ async fn a_replica_that_froze_between_announcing_and_changing_announces_again() 
     let (leaving, poster) = (fleet.agent("leaving").await, fleet.agent("poster").await);
     let channel = poster.channel("claimable").await;
     let waiting = tokio::spawn(leaving.on(1).list(&channel, &format!("wait={WAIT}")).into_future());
-    eventually("it waits", Duration::from_secs(5), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
+    eventually("it waits", Duration::from_secs(15), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
 
     let stream = format!("{}{{fleet}}:changes", fleet.prefix());
     let announced = || redis.run::<u64>(&["XLEN", &stream]);
@@ -189,7 +189,7 @@ async fn who_is_woken_asks_about_its_key_only_if_a_change_was_announced() {
     let mut wakes = async |meanwhile: &dyn Fn()| {
         let ask = format!("cursor={cursor}&wait={WAIT}");
         let waiting: Vec<_> = readers.iter().map(|reader| tokio::spawn(reader.list(&channel, &ask).into_future())).collect();
-        eventually("they wait", Duration::from_secs(5), || async { fleet.metric(0, "backchannel_waiters").await == Some(16.0) }).await;
+        eventually("they wait", Duration::from_secs(15), || async { fleet.metric(0, "backchannel_waiters").await == Some(16.0) }).await;
         sleep(Duration::from_millis(1100)).await;
         meanwhile();
         sleep(Duration::from_millis(500)).await;

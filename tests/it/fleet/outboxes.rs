@@ -132,7 +132,7 @@ async fn a_message_that_is_written_is_in_the_outbox_once_however_often_it_is_sen
         let of = [fleet.metric(0, "backchannel_outbox_writes_total").await, fleet.metric(1, "backchannel_outbox_writes_total").await];
         of.into_iter().flatten().sum::<f64>()
     };
-    eventually("all were handed over", Duration::from_secs(5), || async { written().await == 6.0 }).await;
+    eventually("all were handed over", Duration::from_secs(15), || async { written().await == 6.0 }).await;
     owner.delete(&format!("/v1/channels/{channel}")).await.has_status(204);
     assert!(outbox(&fleet, &channel).is_empty() && !indexed(&fleet).contains(&channel), "it is gone with its channel");
     fleet.finish().await;
@@ -157,7 +157,7 @@ async fn nothing_is_left_in_an_outbox_that_nobody_wants() {
 
     // Where it is wanted: a webhook that was set, on every replica within a second; a member that came and went, from the next request on.
     for replica in 0..2 {
-        eventually("the replica has heard of the webhook", Duration::from_secs(3), || async {
+        eventually("the replica has heard of the webhook", Duration::from_secs(15), || async {
             let before = told(&fleet, &open).len();
             let posted = owner.on(replica).post_to(&open, json!({ "content": "told", "mentions": [actor] })).await.ok(201);
             let entries = told(&fleet, &open);

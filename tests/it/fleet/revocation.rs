@@ -33,7 +33,7 @@ fn me(agent: &Agent) -> Ask {
 }
 
 async fn waiters(fleet: &Fleet, replica: usize, count: f64) {
-    eventually(&format!("{count} requests wait at replica {replica}"), Duration::from_secs(5), || async {
+    eventually(&format!("{count} requests wait at replica {replica}"), Duration::from_secs(15), || async {
         fleet.metric(replica, "backchannel_waiters").await == Some(count)
     })
     .await;

@@ -126,7 +126,7 @@ async fn a_leaving_replica_answers_its_backlog_and_finishes_the_requests_it_is_i
         tcp.write_all(head.as_bytes()).await.unwrap();
         half.push((tcp, body));
     }
-    eventually("both are being answered", Duration::from_secs(5), || async {
+    eventually("both are being answered", Duration::from_secs(15), || async {
         fleet.metric(0, "backchannel_requests_running").await == Some(3.0) // and /metrics itself
     })
     .await;
@@ -146,7 +146,7 @@ async fn a_leaving_replica_answers_its_backlog_and_finishes_the_requests_it_is_i
         let unready = answer.starts_with("HTTP/1.1 503 ") && answer.contains("shutting down");
         assert!(unready || answer.starts_with("HTTP/1.1 200 "), "an accepted probe was not answered: {answer:?}");
     }
-    eventually("the door is closed", Duration::from_secs(5), || async { TcpStream::connect(&address).await.is_err() }).await;
+    eventually("the door is closed", Duration::from_secs(15), || async { TcpStream::connect(&address).await.is_err() }).await;
     for (mut tcp, body) in half {
         tcp.write_all(&body.as_bytes()[1..]).await.unwrap();
         let mut answer = String::new();
@@ -166,7 +166,7 @@ async fn a_request_that_never_ends_holds_a_leaving_replica_no_longer_than_its_dr
     let mut tcp = TcpStream::connect(fleet.url(0).trim_start_matches("http://")).await.unwrap();
     let head = format!("POST /v1/channels HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\nContent-Length: 10\r\n\r\n", agent.key);
     tcp.write_all(head.as_bytes()).await.unwrap();
-    eventually("it is being answered", Duration::from_secs(5), || async {
+    eventually("it is being answered", Duration::from_secs(15), || async {
         fleet.metric(0, "backchannel_requests_running").await == Some(2.0)
     })
     .await;

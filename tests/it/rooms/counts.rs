@@ -31,7 +31,7 @@ async fn rooms_are_counted_over_the_fleet_through_their_whole_life() {
             .map(|name| health[name].as_u64().unwrap())
     };
     for replica in 0..2 {
-        eventually("both replicas count the same", Duration::from_secs(5), || async {
+        eventually("both replicas count the same", Duration::from_secs(15), || async {
             numbers(&health(&fleet, replica).await) == [2, 0, 1, 6, 2, 3]
         })
         .await;

@@ -31,7 +31,7 @@ async fn while_redis_is_full_rooms_take_nothing_more_and_are_read_and_left() {
     let used: u64 = redis.run::<String>(&["INFO", "memory"]).lines().find_map(|l| l.strip_prefix("used_memory:")?.parse().ok()).unwrap();
     let _: String = redis.run(&["CONFIG", "SET", "maxmemory", &(used + used / 20).to_string()]);
     for replica in 0..2 {
-        eventually("the replica has seen it", Duration::from_secs(5), || async { room.send(&ada, "").on(replica).await.status == 503 })
+        eventually("the replica has seen it", Duration::from_secs(15), || async { room.send(&ada, "").on(replica).await.status == 503 })
             .await;
         full(room.send(&ada, "more").on(replica).await);
         full(room.join("carol").on(replica).await);
@@ -46,7 +46,7 @@ async fn while_redis_is_full_rooms_take_nothing_more_and_are_read_and_left() {
     room.leave(&bob).await.ok(200);
     let _: String = redis.run(&["CONFIG", "SET", "maxmemory", "0"]);
     for replica in 0..2 {
-        eventually("there is room again", Duration::from_secs(5), || async { room.send(&ada, "y").on(replica).await.status == 200 }).await;
+        eventually("there is room again", Duration::from_secs(15), || async { room.send(&ada, "y").on(replica).await.status == 200 }).await;
     }
     room.joined("carol").await; // the refused ones cost nothing of the hour's three
     fleet.finish().await;
@@ -65,7 +65,7 @@ async fn one_address_takes_no_more_places_of_waiters_than_one_key() {
     let room = Room::make(&fleet.client()).await;
     let ada = room.joined("ada").await;
     let waiters = async |count: f64| {
-        eventually("they wait", Duration::from_secs(5), || async { fleet.metric(0, "backchannel_waiters").await == Some(count) }).await;
+        eventually("they wait", Duration::from_secs(15), || async { fleet.metric(0, "backchannel_waiters").await == Some(count) }).await;
     };
     let park = |address: &str| tokio::spawn(room.poll(&ada, 1).header("X-Forwarded-For", address).into_future());
     let mut parked = vec![park("198.51.100.1"), park("198.51.100.1")];

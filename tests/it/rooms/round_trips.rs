@@ -50,7 +50,7 @@ async fn a_send_is_one_script_and_two_where_an_address_is_limited_and_a_poll_is_
         for (round, cursor) in (4 + ROUNDS..).take(ROUNDS as usize).enumerate() {
             let count = Count::start(&redis);
             let parked = tokio::spawn(room.poll(&bob, cursor).on(1).into_future());
-            eventually("it has looked", Duration::from_secs(5), || async { count.scripts() > 0 }).await;
+            eventually("it has looked", Duration::from_secs(15), || async { count.scripts() > 0 }).await;
             room.send(&ada, "x").on(0).await.ok(200);
             assert_eq!(parked.await.unwrap().ok(200)["cursor"], cursor + 1);
             least = least.min(if round > 0 { count.scripts() } else { u64::MAX });

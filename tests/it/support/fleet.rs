@@ -262,7 +262,7 @@ impl Fleet {
     pub async fn check_leftovers(&self) {
         for replica in (0..self.size()).filter(|&replica| self.answers(replica)) {
             let what = format!("replica {replica} has no waiter left (backchannel_waiters)");
-            eventually(&what, Duration::from_secs(5), || async move {
+            eventually(&what, Duration::from_secs(15), || async move {
                 let waiters = self.metric(replica, "backchannel_waiters").await;
                 waiters.expect("/metrics has backchannel_waiters") == 0.0
             })

@@ -42,7 +42,7 @@ async fn a_request_and_a_try_have_exactly_the_documented_fields() {
     missing.refused(404, "channel_not_found");
     let got = receiver.gets(1, Duration::from_secs(20)).await;
     let of = |id: &str| line(&fleet.log(0), "request", |line| line["request.id"] == id);
-    eventually("both are logged", Duration::from_secs(5), || async { of(&request_id).is_some() && of(&missing_id).is_some() }).await;
+    eventually("both are logged", Duration::from_secs(15), || async { of(&request_id).is_some() && of(&missing_id).is_some() }).await;
 
     let request = of(&request_id).unwrap();
     assert_eq!(fields(&request), documented("A request"));
@@ -53,7 +53,7 @@ async fn a_request_and_a_try_have_exactly_the_documented_fields() {
     assert_eq!((fields(&refused), &refused["code"]), (documented("A request"), &json!("channel_not_found")));
 
     let tried = || line(&worker.log(), "delivery tried", |line| line["delivery"] == got[0].id());
-    eventually("the try is logged", Duration::from_secs(5), || async { tried().is_some() }).await;
+    eventually("the try is logged", Duration::from_secs(15), || async { tried().is_some() }).await;
     let tried = tried().unwrap();
     assert_eq!(fields(&tried), documented("A try of a webhook"));
     let told = (&tried["level"], &tried["attempt"], &tried["status"], &tried["error"], &tried["target"]);

@@ -138,7 +138,7 @@ async fn waiting_is_counted(fleet: &Fleet, poster: &crate::support::client::Agen
         let (taker, channel) = (taker.on(1), channel.clone());
         async move { taker.list(&channel, "wait=20").await.ok(200) }
     });
-    eventually("it waits", Duration::from_secs(5), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
+    eventually("it waits", Duration::from_secs(15), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
     assert!(fleet.metric(1, "backchannel_subscriptions").await.unwrap() >= 2.0, "the channel, and what all replicas hear");
     poster.on(0).post_to(&channel, json!({ "content": "x" })).await.ok(201);
     waiting.await.unwrap();

@@ -16,10 +16,10 @@ use crate::support::wait::{eventually, eventually_blocking};
 /// Kills a primary at a moment at which its replicas have all that it has. Writes that were held back for that moment are lost with
 /// it, and were not answered.
 fn kill_without_loss(primary: &RedisServer, replicas: &[&Arc<RedisServer>]) {
-    let _: () = primary.run(&["CLIENT", "PAUSE", "3000", "WRITE"]);
+    let _: () = primary.run(&["CLIENT", "PAUSE", "20000", "WRITE"]);
     let written = offset(primary, "master_repl_offset:");
     let have_all = || replicas.iter().all(|replica| offset(replica, "slave_repl_offset:") >= written);
-    eventually_blocking("the replicas have all", Duration::from_secs(2), have_all);
+    eventually_blocking("the replicas have all", Duration::from_secs(15), have_all);
     primary.kill9();
 }
 

@@ -65,7 +65,7 @@ async fn a_key_sees_its_limits_and_what_it_uses_and_the_operator_sees_the_same()
     assert_eq!(worker.get("/v1/account/usage").await.ok(200)["used"]["channels_per_key"], 0);
 
     let quotas = |query: &str| fleet.client_on(0).get(&format!("/v1/admin/quotas{query}")).header("X-Admin-Token", TOKEN);
-    eventually("a replica has looked at Redis", Duration::from_secs(5), || async {
+    eventually("a replica has looked at Redis", Duration::from_secs(15), || async {
         quotas("").await.ok(200)["instance"]["redis_bytes"].as_u64().unwrap() > 0
     })
     .await;
@@ -90,7 +90,7 @@ async fn in_a_cluster_the_fullest_node_is_seen() {
     let id = agent.channel("claimable").await;
     agent.post_message(&id, "a task").await;
     assert_eq!(agent.get("/v1/account/usage").await.ok(200)["used"]["messages_per_channel"], 1);
-    eventually("the replica has looked at Redis", Duration::from_secs(5), || async {
+    eventually("the replica has looked at Redis", Duration::from_secs(15), || async {
         let quotas = fleet.client().get("/v1/admin/quotas").header("X-Admin-Token", TOKEN).await.ok(200);
         quotas["instance"]["redis_bytes"].as_u64().unwrap() > 500_000
     })

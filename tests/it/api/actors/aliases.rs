@@ -76,7 +76,7 @@ async fn an_alias_is_taken_off_by_the_owner_and_is_free_again() {
     assert_eq!(first.ok(200), json!({ "status": "removed" }));
     assert!(owner.on(1).delete("/v1/actors/two%20words/aliases/two%20words").once("off").await.has_status(200).is_replay());
     assert_eq!(owner.get(&format!("/v1/actors/{id}")).await.ok(200)["aliases"], json!(["one", "three"]));
-    eventually("it stands for nobody on any replica", Duration::from_secs(5), || async {
+    eventually("it stands for nobody on any replica", Duration::from_secs(15), || async {
         let post = |replica| owner.on(replica).post_to(&channel, json!({ "content": "x", "actor": "two words" }));
         post(0).await.status == 404 && post(1).await.status == 404
     })
@@ -196,7 +196,7 @@ async fn aliases_of_a_revoked_key_are_free_again() {
     heir.get("/v1/actors/left").await.refused(404, "actor_not_found");
     alias(&heir, &theirs, "left").await.ok(201);
     let target = format!("{}{{actor-alias:right}}:target", fleet.prefix());
-    eventually("what nobody takes over is gone too", Duration::from_secs(5), || async {
+    eventually("what nobody takes over is gone too", Duration::from_secs(15), || async {
         fleet.redis().run::<i64>(&["EXISTS", &target]) == 0
     })
     .await;

@@ -86,7 +86,7 @@ async fn a_key_that_the_operator_revokes_ends_on_every_replica() {
     let revoke = |key: &str| as_operator(fleet.client_on(0).delete(&format!("/v1/admin/keys/{key}")));
     assert_eq!(revoke(&agent.key_id).await.ok(200), json!({ "key_id": agent.key_id, "revoked": true }));
     agent.on(0).get("/v1/keys/me").await.refused(401, "unauthorized");
-    eventually("the other replica knows", Duration::from_secs(2), || async { agent.on(1).get("/v1/keys/me").await.status == 401 }).await;
+    eventually("the other replica knows", Duration::from_secs(15), || async { agent.on(1).get("/v1/keys/me").await.status == 401 }).await;
     fleet.client().post("/v1/keys", json!({ "agent_label": agent.label })).await.ok(201); // its label is free
     for key in [agent.key_id.as_str(), "x", "bck_aaaaaaaaaaaaaaaaaaaaaaaaaa", agent.key.as_str()] {
         revoke(key).await.refused(404, "key_not_found");
@@ -111,7 +111,7 @@ async fn a_channel_that_the_operator_deletes_is_gone_with_its_names() {
     as_operator(fleet.client_on(0).delete(&format!("/v1/admin/channels/{alias}"))).await.ok(204);
     for word in ["jobs", &alias, &channel] {
         owner.on(0).get(&format!("/v1/channels/{word}")).await.refused(404, "channel_not_found");
-        eventually("the other replica knows", Duration::from_secs(2), || async {
+        eventually("the other replica knows", Duration::from_secs(15), || async {
             owner.on(1).get(&format!("/v1/channels/{word}")).await.status == 404
         })
         .await;

@@ -29,7 +29,7 @@ async fn an_alias_is_taken_off_by_the_owner_and_is_free_again() {
     other.delete(&format!("/v1/channels/{theirs}/aliases/one")).await.refused(404, "alias_not_found");
     assert_eq!(owner.on(0).delete(&path("two%20words")).await.ok(200), json!({ "status": "removed" }));
     assert_eq!(owner.get(&format!("/v1/channels/{id}")).await.ok(200)["aliases"], json!(["one", "three"]));
-    crate::support::wait::eventually("it leads nowhere on any replica", std::time::Duration::from_secs(5), || async {
+    crate::support::wait::eventually("it leads nowhere on any replica", std::time::Duration::from_secs(15), || async {
         other.on(0).get("/v1/channels/two%20words").await.status == 404 && other.on(1).get("/v1/channels/two%20words").await.status == 404
     })
     .await;

@@ -46,7 +46,7 @@ async fn a_deleted_channel_is_gone_at_once_with_all_its_names_and_keys() {
     assert!(left.iter().all(|key| key.ends_with(":gone") || key.contains(":idem:")), "{left:?}");
     let again = owner.post("/v1/channels", limited).on(0).await.ok(201);
     assert_ne!(again["id"], id);
-    eventually("the name leads to the new channel everywhere", Duration::from_secs(5), || async {
+    eventually("the name leads to the new channel everywhere", Duration::from_secs(15), || async {
         owner_there.get("/v1/channels/jobs").await.body["id"] == again["id"]
     })
     .await;

@@ -67,7 +67,7 @@ async fn neither_secrets_nor_content_are_ever_logged() {
         worker.on(replica).heartbeat(&tokens[0], 60).await.has_status(503);
     }
     let logged = |replica: usize| fleet.log(replica).contains("\"status\":503");
-    eventually("the last line is written", Duration::from_secs(5), || async { logged(0) && logged(1) }).await;
+    eventually("the last line is written", Duration::from_secs(15), || async { logged(0) && logged(1) }).await;
 
     let log = format!("{}{}", fleet.log(0), fleet.log(1));
     let secret = |key: &str| key.split_once('.').unwrap().1.to_owned();

@@ -61,7 +61,7 @@ async fn a_replica_outlives_its_redis_and_is_whole_again_when_it_is_back() {
     agent.on(0).claim(&before).await.ok(200);
     // Waking works again too, over replicas.
     let waiting = { tokio::spawn(agent.on(1).claim_next(&channel, json!({ "wait": 20 })).into_future()) };
-    eventually("it waits", Duration::from_secs(5), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
+    eventually("it waits", Duration::from_secs(15), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
     let after = agent.on(0).post_message(&channel, "after").await;
     assert_eq!(waiting.await.unwrap().ok(200)["claimed"]["id"], after.as_str());
     assert_eq!(fleet.metric(0, "backchannel_redis_up").await, Some(1.0));

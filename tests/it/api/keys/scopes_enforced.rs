@@ -23,7 +23,7 @@ async fn without(fleet: &Fleet, scope: Scope) -> (Agent, Vec<&'static str>) {
 async fn narrow(agent: &Agent, scopes: &[&str]) {
     agent.put("/v1/keys/me/scopes", json!({ "scopes": scopes })).await.ok(200);
     for replica in 0..2 {
-        eventually("a replica knows that the key was narrowed", Duration::from_secs(2), || async move {
+        eventually("a replica knows that the key was narrowed", Duration::from_secs(15), || async move {
             agent.on(replica).get("/v1/keys/me").await.ok(200)["scopes"] == json!(scopes)
         })
         .await;

@@ -54,7 +54,7 @@ async fn mentioned_actors_are_shown_wherever_the_message_is() {
     // The name of an actor stays in the message when its key is gone.
     other.delete("/v1/keys/me").await.ok(200);
     assert_eq!(owner.list(&channel, "").await.ok(200)["data"][0]["mentions"], both);
-    eventually("there is nobody to tell on any replica", Duration::from_secs(3), || async {
+    eventually("there is nobody to tell on any replica", Duration::from_secs(15), || async {
         let words = json!([theirs["id"], "theirs alias"]);
         mention(&owner.on(0), &channel, words.clone()).await == json!([]) && mention(&owner.on(1), &channel, words).await == json!([])
     })
