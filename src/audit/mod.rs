@@ -72,11 +72,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// `subject`: the key it is about. `actor`: the key that did it; none is the operator, the service itself, or somebody who had no key yet. `detail` never
-    /// holds a secret.
-    pub fn new(kind: Kind, subject: Option<&KeyId>, actor: Option<&KeyId>, from: IpAddr, detail: &Value) -> Self {
+    /// `subject`: the key it is about. `actor`: the key that did it; none is the operator, the service itself, or somebody who had no key yet.
+    /// `from`: the client's address; none: nobody asked for it, the service did it by itself. `detail` never holds a secret.
+    pub fn new(kind: Kind, subject: Option<&KeyId>, actor: Option<&KeyId>, from: impl Into<Option<IpAddr>>, detail: &Value) -> Self {
         let id = |key: Option<&KeyId>| key.map_or("", KeyId::as_str).to_owned();
-        let parts = [kind.word().to_owned(), id(subject), id(actor), from.to_string(), detail.to_string()];
+        let from = from.into().map_or_else(String::new, |address| address.to_string());
+        let parts = [kind.word().to_owned(), id(subject), id(actor), from, detail.to_string()];
         Self { id: event_id(), packed: parts.join(&SEPARATOR.to_string()) }
     }
 
@@ -141,8 +142,8 @@ pub struct AuditEvent {
     subject_key_id: Option<String>,
     /// The key that did it; null: the operator, the service itself, or somebody who had no key yet.
     actor_key_id: Option<String>,
-    /// Client address, as far as trusted proxies tell.
-    remote_addr: String,
+    /// Client address, as far as trusted proxies tell; null: the service did it by itself.
+    remote_addr: Option<String>,
     /// What else there is to say; for mints `agent_label`.
     #[schema(value_type = Object)]
     detail: Box<RawValue>,
@@ -165,7 +166,7 @@ impl AuditEvent {
             event_type,
             subject_key_id: some(subject),
             actor_key_id: some(actor),
-            remote_addr: parts.next()?,
+            remote_addr: some(Some(parts.next()?)),
             detail: RawValue::from_string(parts.next()?).ok()?,
             created_at: micros.rfc3339(),
         })

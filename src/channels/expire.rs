@@ -1,7 +1,5 @@
 //! Idle channels: nobody has posted to them or changed their settings for as long as the operator says, and nothing is left in them to read.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use serde_json::json;
 
 use super::delete::free_names;
@@ -37,7 +35,7 @@ pub async fn expire(app: &App, id: &ChannelId) -> Result<bool> {
     tracing::info!(channel.id = id.as_str(), "an idle channel was deleted");
     let detail = json!({ "channel_id": id.as_str(), "channel_name": name, "idle_days": app.settings.channel_idle_days });
     // Nobody asked for it, so no client address has a part in it.
-    let event = Event::new(Kind::ChannelExpire, Some(&owner), None, IpAddr::V4(Ipv4Addr::UNSPECIFIED), &detail);
+    let event = Event::new(Kind::ChannelExpire, Some(&owner), None, None, &detail);
     audit::tell(app, Some(&owner), event).await;
     free_names(app, &owner, id, &name, &reply.text(2)?).await?;
     Ok(true)

@@ -113,7 +113,7 @@ codes! {
     // Actors
     ActorNotFound => spec("actor_not_found", 404, "There is no actor with this id, alias, or name of yours.", "Create it: POST /v1/actors {\"name\": …}, or send actor_label as free text."),
     ActorForbidden => spec("actor_forbidden", 403, "This actor belongs to another key.", "Act as an actor that your own key registered, or leave `actor` out. A word that is somebody's alias is yours once you create it: POST /v1/actors {\"name\": …}."),
-    WebhookNotFound => spec("webhook_not_found", 404, "This actor has no webhook.", "Set one: POST /v1/actors/{id}/webhook {\"url\": …}."),
+    WebhookNotFound => spec("webhook_not_found", 404, "There is no webhook here.", "Set one: PATCH /v1/channels/{id} {\"webhook_url\": …}, or of an actor POST /v1/actors/{id}/webhook {\"url\": …}."),
     InvalidActorName => spec("invalid_actor_name", 422, "An actor name has 1 to 128 characters, no control or invisible characters, and must not look like an id.", "Choose a plain name such as \"worker-1\"."),
 
     // Claims

@@ -1,8 +1,6 @@
 //! Taking a webhook away: its target says that it wants nothing any more, or has only failed for days. The owner's audit says so, and for a
 //! channel its events.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use serde_json::json;
 
 use super::job::Target;
@@ -39,7 +37,7 @@ pub async fn disable(app: &App, target: &Target, ready: &Ready, last: &Outcome) 
     tracing::info!(target = target.as_str(), status = last.status, error = last.error, "a webhook was taken away: its target is gone");
     let detail = json!({ "target": target.as_str(), "url_host": ready.hook.url.host_str(), "status": last.status, "error": last.error });
     // Nobody asked for it, so no client address has a part in it.
-    let event = audit::Event::new(Kind::WebhookDisable, Some(&ready.hook.owner), None, IpAddr::V4(Ipv4Addr::UNSPECIFIED), &detail);
+    let event = audit::Event::new(Kind::WebhookDisable, Some(&ready.hook.owner), None, None, &detail);
     audit::tell(app, Some(&ready.hook.owner), event).await;
     Ok(())
 }

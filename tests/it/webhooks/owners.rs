@@ -102,7 +102,8 @@ async fn strangers_learn_nothing_of_a_channels_webhook() {
         }
     }
     for call in ["test", "deliveries/dlv_x/replay", "dead-letters/redrive"] {
-        owner.post(&format!("/v1/channels/{bare}/webhook/{call}"), json!({})).await.refused(404, "webhook_not_found");
+        let refused = owner.post(&format!("/v1/channels/{bare}/webhook/{call}"), json!({})).await.refused(404, "webhook_not_found");
+        assert!(refused["suggestion"].as_str().is_some_and(|next| next.contains("webhook_url")), "{refused}");
     }
     owner.get(&format!("/v1/channels/{channel}/webhook/dead-letters?limit=0")).await.refused(422, "invalid_limit");
     let replay = format!("/v1/channels/{channel}/webhook/deliveries/dlv_x/replay");
