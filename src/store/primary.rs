@@ -82,7 +82,7 @@ pub(super) async fn replaced(word: Option<&mut watch::Receiver<Option<Named>>>, 
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn keep_asking(target: RedisTarget, show: watch::Sender<Option<Named>>) {
