@@ -195,6 +195,7 @@ pieces! {
     "lib/page",
     "lib/participant",
     "lib/place",
+    "lib/queued",
     "lib/receipt",
     "lib/reclaim",
     "lib/record",
@@ -210,6 +211,7 @@ pieces! {
     "lib/session",
     "lib/settings",
     "lib/trim",
+    "lib/unbundled",
     "lib/used",
     "lib/wake",
 }

@@ -58,6 +58,7 @@ const KEPT: &[&str] = &[
     "index",
     "outbox",
     "jobs",
+    "bundled",
     "retries",
 ];
 /// What dies together, at the deadline that `meta` names.
