@@ -56,6 +56,9 @@ enum Command {
         url: String,
         #[arg(long)]
         at_once: u16,
+        /// Without the headers of a delivery.
+        #[arg(long)]
+        plain: bool,
     },
     /// All scenarios and yardsticks in one run, on processes of its own.
     Bench(bench::Options),
@@ -76,7 +79,9 @@ fn start(command: Command) -> Result<()> {
     match command {
         Command::Minimal { redis, port } => Builder::new_multi_thread().enable_all().build()?.block_on(minimal::serve(&redis, port)),
         Command::Receive { port } => Builder::new_multi_thread().enable_all().build()?.block_on(receiver::serve(port)),
-        Command::Push { url, at_once } => Builder::new_multi_thread().enable_all().build()?.block_on(pushes::push(&url, at_once)),
+        Command::Push { url, at_once, plain } => {
+            Builder::new_multi_thread().enable_all().build()?.block_on(pushes::push(&url, at_once, plain))
+        }
         Command::Run(options) => Builder::new_current_thread().enable_all().build()?.block_on(run::run(options)),
         Command::Bench(options) => Builder::new_current_thread().enable_all().build()?.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;

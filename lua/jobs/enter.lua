@@ -2,19 +2,23 @@
 jobs/enter: put what waits in a channel's outbox into a queue, each entry once, however often and by how many it is handed over.
 
 @slot jobs
-@key jobs     stream
+@key jobs     stream  an entry has one job, or a bundle of up to 8 for the same webhook
+@key bundled  string  jobs of the stream that are no entries of their own
 @key retries  zset
 @key handed   list    ids of the last entries of this channel that were handed over, 600 at least, many to a text, the newest first; a text
                       begins with the highest id of all
 @arg most     int     jobs that the queue holds; with so many it takes no more
 @arg ids      text    of the entries, in the order of the outbox, each ended by a blank; at most 128
-@rest         job of each
+@arg count    int     how many they are
+@rest         their jobs in the same order; those of a bundle in one text, joined by \30
 @ok  entered  how many were new
 @ok  full
 ]]
 --- @include lib/answer
 
-if redis.call('XLEN', jobs) + redis.call('ZCARD', retries) >= most then return ok('full') end
+local waiting
+--- @include lib/queued
+if waiting + redis.call('ZCARD', retries) >= most then return ok('full') end
 local known = redis.call('LINDEX', handed, 0)
 local newest = known or '0-0 '
 local highest = string.match(newest, '^%S+')
@@ -25,20 +29,21 @@ local function is_above(id, other)
   return ms > other_ms or ms == other_ms and seq + 0 > other_seq + 0
 end
 
-local entered, new = #rest, ids
+local entered, new = count, ids
 if is_above(ids, highest) then -- its first one, the lowest: all are new
-  for _, job in ipairs(rest) do redis.call('XADD', jobs, '*', 'j', job) end
+  for _, bundle in ipairs(rest) do redis.call('XADD', jobs, '*', 'j', bundle) end
+  if count > #rest then redis.call('SET', bundled, beyond + count - #rest) end
 else -- handed over before, or of a server whose clock was set back: each id decides
   local had = {}
   for _, text in ipairs(redis.call('LRANGE', handed, 0, 11)) do
     for id in string.gmatch(text, '%S+') do had[id] = true end
   end
   entered, new = 0, ''
-  local i = 0
+  local next_job = string.gmatch(table.concat(rest, '\30'), '[^\30]+')
   for id in string.gmatch(ids, '%S+') do
-    i = i + 1
+    local job = next_job()
     if not had[id] then
-      redis.call('XADD', jobs, '*', 'j', rest[i])
+      redis.call('XADD', jobs, '*', 'j', job)
       entered, new = entered + 1, new .. id .. ' '
     end
   end

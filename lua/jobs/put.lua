@@ -3,6 +3,7 @@ jobs/put: put one job into a queue because somebody asked for it: a replay or a 
 
 @slot jobs
 @key jobs     stream
+@key bundled  string  jobs of the stream that are no entries of their own
 @key retries  zset
 @key idem     string
 @arg most     int   jobs that the queue holds
@@ -21,7 +22,9 @@ jobs/put: put one job into a queue because somebody asked for it: a replay or a 
 local facts, reused = seen()
 if reused then return reused end
 if facts then return ok('replayed', facts[1]) end
-if redis.call('XLEN', jobs) + redis.call('ZCARD', retries) >= most then return refuse('overloaded', 'retry_after_ms#', 30000) end
+local waiting
+--- @include lib/queued
+if waiting + redis.call('ZCARD', retries) >= most then return refuse('overloaded', 'retry_after_ms#', 30000) end
 redis.call('XADD', jobs, '*', 'j', job)
 redis.call('PERSIST', jobs)
 remember(id)

@@ -3,6 +3,7 @@ jobs/redrive: put dead letters of one webhook into its queue again, as many as i
 
 @slot jobs
 @key jobs     stream
+@key bundled  string  jobs of the stream that are no entries of their own
 @key retries  zset
 @key redriven  zset   dead letters of this webhook that were put here within the last hour, by when (ms)
 @key idem     string
@@ -22,7 +23,9 @@ jobs/redrive: put dead letters of one webhook into its queue again, as many as i
 local facts, reused = seen()
 if reused then return reused end
 if facts then return ok('replayed', facts[1] + 0, facts[2] + 0) end
-local room = most - redis.call('XLEN', jobs) - redis.call('ZCARD', retries)
+local waiting
+--- @include lib/queued
+local room = most - waiting - redis.call('ZCARD', retries)
 local taken = math.min(#rest / 2, room)
 if #rest > 0 and taken < 1 then return refuse('overloaded', 'retry_after_ms#', 30000) end
 local ms = math.floor(now / 1000)

@@ -5,7 +5,7 @@ use deadpool_redis::redis::Value;
 use crate::error::{ApiError, Result};
 use crate::ids::Micros;
 use crate::messages::SEPARATOR;
-use crate::store::reply::text_of;
+use crate::store::reply::str_of;
 
 /// The part of a message that changes.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl ClaimRecord {
     /// # Errors
     /// When what is stored is not what we write.
     pub fn parse_value(value: Option<&Value>) -> Result<Option<Self>> {
-        match value.and_then(text_of).as_deref() {
+        match value.and_then(str_of) {
             None | Some("") => Ok(None),
             Some(text) => Self::parse(text).map(Some).ok_or_else(|| ApiError::internal("a claim record is not one of ours")),
         }

@@ -8,6 +8,7 @@ pub mod poll;
 pub mod post;
 pub mod receipt;
 pub mod retract;
+pub mod told;
 mod watch;
 
 use deadpool_redis::redis::Value;
@@ -135,11 +136,17 @@ impl Head {
     }
 
     fn parse(text: &str) -> Option<Self> {
+        let (parts, post) = Self::split(text)?;
+        let [key, actor_id, actor_name, label] = parts.map(str::to_owned);
+        Some(Self { key, actor_id, actor_name, label, post: post.map(Box::new) })
+    }
+
+    /// Key, actor id, actor name and label where they stand, and where it was posted.
+    fn split(text: &str) -> Option<([&str; 4], Option<Mark>)> {
         let mut parts = text.splitn(4, SEPARATOR);
         let (key, actor_id, actor_name, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let (label, post) = split_mark(rest).unwrap_or((rest, None));
-        let [key, actor_id, actor_name, label] = [key, actor_id, actor_name, label].map(str::to_owned);
-        Some(Self { key, actor_id, actor_name, label, post: post.map(Box::new) })
+        Some(([key, actor_id, actor_name, label], post))
     }
 }
 
@@ -218,11 +225,6 @@ impl AckView {
 }
 
 impl MessageView {
-    /// Bytes of what was posted.
-    pub fn stored_len(&self) -> usize {
-        self.content.len() + self.metadata.get().len()
-    }
-
     /// As it stands in the history.
     pub fn archived(mut self) -> Self {
         self.archived_at = Some(self.expires_at.clone());

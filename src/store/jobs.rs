@@ -15,19 +15,19 @@ use super::target::RedisTarget;
 /// How much longer than the wait itself the answer may take.
 const MARGIN: Duration = Duration::from_millis(1500);
 
-/// One entry of a stream of jobs: its id, and the job.
+/// One entry of a stream of jobs: its id, and the job, or a bundle of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub id: String,
-    pub job: String,
+    pub jobs: String,
 }
 
 impl Entry {
-    /// Reads `[id, ["j", job]]`. None for what is not ours, or was deleted after it was read first.
+    /// Reads `[id, ["j", jobs]]`. None for what is not ours, or was deleted after it was read first.
     pub fn parse(value: &Value) -> Option<Self> {
         let Value::Array(parts) = value else { return None };
         let [id, Value::Array(fields)] = parts.as_slice() else { return None };
-        Some(Self { id: text_of(id)?, job: text_of(fields.get(1)?)? })
+        Some(Self { id: text_of(id)?, jobs: text_of(fields.get(1)?)? })
     }
 }
 
@@ -60,7 +60,7 @@ impl JobReader {
         Ok(Self { connector, stream, name, connection: None, pending_from: None })
     }
 
-    /// At most `count` jobs: first those that were given to this reader before and are not settled, then new ones, for which it waits.
+    /// At most `count` entries: first those that were given to this reader before and are not settled, then new ones, for which it waits.
     ///
     /// # Errors
     /// See [`Trouble`]. May be dropped only when the reader is dropped with it.

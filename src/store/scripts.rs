@@ -196,6 +196,7 @@ pieces! {
     "lib/page",
     "lib/participant",
     "lib/place",
+    "lib/queued",
     "lib/receipt",
     "lib/reclaim",
     "lib/record",
@@ -211,6 +212,7 @@ pieces! {
     "lib/session",
     "lib/settings",
     "lib/trim",
+    "lib/unbundled",
     "lib/used",
     "lib/wake",
 }

@@ -65,7 +65,7 @@ impl Courier {
                 return Ok(Some(End::Done(None)));
             }
         };
-        let gate = self.gates.of(&ready.hook.host);
+        let gate = ready.hook.gate.get_or_init(|| self.gates.of(&ready.hook.host));
         let pass = match gate.enter().await {
             Ok(pass) => pass,
             Err(put_off) => return Box::pin(self.put_off(job, &ready, put_off)).await.map(Some),
@@ -82,7 +82,7 @@ impl Courier {
             attempt: job.attempt,
             timestamp: ready.now.0 / 1_000_000,
             body: std::mem::take(&mut ready.body),
-            span: TrySpan::begin(&job.delivery, job.event.word(), job.attempt, &ready.hook.url, ready.post.as_deref()),
+            span: TrySpan::begin(&job.delivery, job.event.word(), job.attempt, &ready.hook.url, ready.post.as_ref()),
         };
         let outcome = self.pusher.push(push).await;
         drop(slot);

@@ -1,15 +1,15 @@
-//! How jobs leave a worker: the note for the owner first, then the job leaves its queue, or goes to those that are tried later. Those of one
-//! queue that end at about the same time go together.
+//! How jobs leave a worker: the note for the owner first, then the entry leaves its queue, and what is to be tried again goes to those that are tried
+//! later. Those of one queue that end at about the same time go together.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
-use super::job::Job;
+use super::bundle::Ended;
+use super::job::{Job, push_number};
 use super::push::Outcome;
 use super::together::Together;
 use super::{millis, repeat};
@@ -18,10 +18,12 @@ use crate::messages::SEPARATOR;
 use crate::store::keyspace::JOB_QUEUES;
 use crate::store::scripts;
 
-/// Jobs that wait for their end in memory. They are small by then; while Redis is in trouble, no more of them pile up.
+/// Entries that wait for their end in memory. They are small by then; while Redis is in trouble, no more of them pile up.
 const MOST_ENDING: usize = 4096;
+/// Jobs of one call of a script, at most, and what one more entry has beyond that.
+const JOBS_A_CALL: usize = 128;
 
-/// Ends jobs of a worker that holds `H` for each of them.
+/// Ends jobs of a worker that holds `H` for each entry of a queue.
 pub struct Finisher<H> {
     app: App,
     queues: [Together<Ending<H>>; JOB_QUEUES as usize],
@@ -52,20 +54,70 @@ pub struct Note {
     tried: [String; 2],
 }
 
-/// A job that leaves.
-struct Ending<H> {
-    /// Its entry in the stream.
-    entry: String,
-    end: End,
-    _held: H,
-    _room: OwnedSemaphorePermit,
+/// An entry that leaves, and a place among those that do.
+type Ending<H> = (Ended<H>, OwnedSemaphorePermit);
+
+/// Entries that leave together.
+#[derive(Default)]
+struct Leaving {
+    /// Those with one job.
+    singles: Vec<String>,
+    /// Of each other one: id, jobs beyond its first one.
+    bundles: Vec<String>,
+    /// What `jobs/settle` takes of those with jobs that are to be tried again, a call each.
+    later: Vec<Vec<String>>,
+    /// Jobs in the last one of these.
+    in_call: usize,
+    /// What `hooks/delivered` takes, by target.
+    notes: HashMap<String, Vec<String>>,
+}
+
+impl Leaving {
+    fn add(&mut self, entry: String, ends: Vec<End>) {
+        let beyond = ends.len().saturating_sub(1);
+        let mut again = Vec::new();
+        for end in ends {
+            match end {
+                End::Done(Some(note)) => self.note(note),
+                End::Done(None) => {}
+                End::Later(due) => again.push(due),
+            }
+        }
+        if again.is_empty() {
+            match beyond {
+                0 => self.singles.push(entry),
+                _ => self.bundles.extend([entry, beyond.to_string()]),
+            }
+            return;
+        }
+        self.in_call += again.len();
+        if self.in_call > JOBS_A_CALL || self.later.is_empty() {
+            self.later.push(Vec::new());
+            self.in_call = again.len();
+        }
+        if let Some(call) = self.later.last_mut() {
+            call.extend([entry, beyond.to_string(), again.len().to_string()]);
+            call.extend(again.into_iter().flat_map(|due| [due.at_ms.to_string(), due.job]));
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        match self.notes.get_mut(&note.target) {
+            Some(tried) => tried.extend(note.tried),
+            None => drop(self.notes.insert(note.target, Vec::from(note.tried))),
+        }
+    }
 }
 
 impl Note {
     pub fn of(job: &Job, outcome: &Outcome) -> Self {
-        let (attempt, status, took_ms) = (job.attempt, outcome.status, millis(outcome.took));
         let mut tried = String::with_capacity(256);
-        let _ = write!(tried, "delivered{SEPARATOR}{attempt}{SEPARATOR}{status}{SEPARATOR}{took_ms}{SEPARATOR}{SEPARATOR}");
+        tried.push_str("delivered");
+        for number in [job.attempt.into(), outcome.status.into(), millis(outcome.took)] {
+            tried.push(SEPARATOR);
+            push_number(number, &mut tried);
+        }
+        tried.extend([SEPARATOR, SEPARATOR]);
         job.pack_behind(&mut tried);
         Self { target: job.target.as_str().to_owned(), tried: [job.delivery.clone(), tried] }
     }
@@ -76,63 +128,67 @@ impl<H: Send + 'static> Finisher<H> {
         Self { app, queues: Default::default(), room: Arc::new(Semaphore::new(MOST_ENDING)), tasks }
     }
 
-    /// Sees to it that the job ends so, in the background. `held` is dropped when it has, or when Redis was in trouble for too long: then it
-    /// will be tried again.
-    pub async fn end(self: &Arc<Self>, queue: u8, entry: String, end: End, held: H) {
+    /// Sees to it that its jobs end so, in the background. What it holds is dropped when they have, or when Redis was in trouble for too long: then
+    /// they will be tried again.
+    pub async fn end(self: &Arc<Self>, ended: Ended<H>) {
         let Ok(room) = self.room.clone().acquire_owned().await else { return };
-        if self.queues[usize::from(queue)].add(Ending { entry, end, _held: held, _room: room }) {
+        let queue = ended.queue;
+        if self.queues[usize::from(queue)].add((ended, room)) {
             let finisher = self.clone();
             self.tasks.spawn(async move { finisher.queues[usize::from(queue)].serve(|all| finisher.write(queue, all)).await });
         }
     }
 
     async fn write(&self, queue: u8, all: Vec<Ending<H>>) {
-        let (mut done, mut later, mut notes) = (Vec::with_capacity(all.len()), Vec::new(), HashMap::<_, Vec<String>>::new());
-        let mut held = Vec::with_capacity(all.len());
-        for Ending { entry, end, _held, _room } in all {
-            held.push((_held, _room));
-            match end {
-                End::Done(note) => {
-                    done.push(entry);
-                    if let Some(note) = note {
-                        notes.entry(note.target).or_default().extend(note.tried);
-                    }
-                }
-                End::Later(due) => later.extend([entry, due.at_ms.to_string(), due.job]),
-            }
+        let (mut leaving, mut held) = (Leaving::default(), Vec::with_capacity(all.len()));
+        for (ended, room) in all {
+            leaving.add(ended.entry, ended.ends);
+            held.push((ended.held, room));
         }
+        let Leaving { singles, mut bundles, later, notes, .. } = leaving;
         join_all(notes.into_iter().map(|(target, tried)| self.note(target, tried))).await;
-        tokio::join!(self.leave(queue, done), self.try_later(queue, later));
+        let count = bundles.len() / 2;
+        bundles.extend(singles);
+        tokio::join!(self.leave(queue, count, bundles), join_all(later.into_iter().map(|jobs| self.try_later(queue, jobs))));
     }
 
-    async fn leave(&self, queue: u8, entries: Vec<String>) {
+    /// `entries`: as `jobs/done` takes them.
+    async fn leave(&self, queue: u8, bundles: usize, entries: Vec<String>) {
         if entries.is_empty() {
             return;
         }
         let slot = self.app.keys.jobs(queue);
-        let call = || scripts::JOB_DONE.on(&slot).rest_of(&entries).may_send_again(true).run(&self.app.redis);
+        let call = || {
+            let call = scripts::JOB_DONE.on(&slot).int("bundles", bundles as u64).rest_of(&entries);
+            call.may_send_again(true).run(&self.app.redis)
+        };
         if let Err(failure) = repeat(call).await {
-            tracing::warn!(code = failure.code().spec().word, jobs = entries.len(), "jobs stay in their queue, and will be tried again");
+            tracing::warn!(
+                code = failure.code().spec().word,
+                entries = entries.len() - bundles,
+                "jobs stay in their queue, and will be tried again"
+            );
         }
     }
 
-    /// Of each: entry, when it is due, job.
+    /// `jobs`: as `jobs/settle` takes them.
     async fn try_later(&self, queue: u8, jobs: Vec<String>) {
-        if jobs.is_empty() {
-            return;
-        }
         let slot = self.app.keys.jobs(queue);
         let call = || scripts::JOB_SETTLE.on(&slot).rest_of(&jobs).may_send_again(true).run(&self.app.redis);
         if let Err(failure) = repeat(call).await {
-            tracing::warn!(code = failure.code().spec().word, jobs = jobs.len() / 3, "jobs stay in their queue, and will be tried again");
+            tracing::warn!(code = failure.code().spec().word, "jobs stay in their queue, and will be tried again");
         }
     }
 
     /// Only a note: it must not keep jobs in the queue.
-    async fn note(&self, target: String, tried: Vec<String>) {
+    async fn note(&self, target: String, mut tried: Vec<String>) {
         let slot = self.app.keys.hook(&target);
-        if let Err(failure) = scripts::HOOK_DELIVERED.on(&slot).rest(tried).run(&self.app.redis).await {
-            tracing::warn!(code = failure.code().spec().word, "deliveries are missing in their list");
+        while !tried.is_empty() {
+            let behind = tried.split_off(tried.len().min(JOBS_A_CALL * 2));
+            let these = std::mem::replace(&mut tried, behind);
+            if let Err(failure) = scripts::HOOK_DELIVERED.on(&slot).rest(these).run(&self.app.redis).await {
+                tracing::warn!(code = failure.code().spec().word, "deliveries are missing in their list");
+            }
         }
     }
 }

@@ -1,6 +1,4 @@
-//! What a queue holds: one delivery, in names and numbers. Content, URL and secret are read when it is tried.
-
-use std::fmt::Write as _;
+//! What a queue holds: deliveries, in names and numbers. Content, URL and secret are read when they are tried.
 
 use deadpool_redis::redis::Value;
 
@@ -8,6 +6,12 @@ use crate::ids::{ActorId, ChannelId, Micros, suffix};
 use crate::messages::SEPARATOR;
 use crate::store::keyspace::JOB_QUEUES;
 use crate::store::reply::text_of;
+
+/// Jobs of one webhook that were handed over together are one entry of the queue, so many at most: what Redis does of an entry it does once for all of
+/// them. They leave the queue together, when the last one has ended, so no more of them are repeated when a worker dies.
+pub const BUNDLE: usize = 8;
+/// Stands between jobs of one entry.
+pub const BUNDLED: char = '\u{1e}';
 
 /// What a webhook is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,10 +132,15 @@ impl Job {
         }
         text.push(SEPARATOR);
         if let Some(number) = self.number {
-            let _ = write!(text, "{number}");
+            push_number(number.0, text);
+        }
+        for number in [self.attempt.into(), self.since.0] {
+            text.push(SEPARATOR);
+            push_number(number, text);
         }
         // The subject is the last one: it has separators of its own.
-        let _ = write!(text, "{SEPARATOR}{}{SEPARATOR}{}{SEPARATOR}{}", self.attempt, self.since, self.subject);
+        text.push(SEPARATOR);
+        text.push_str(&self.subject);
     }
 
     /// None when it is none that this release knows.
@@ -154,6 +163,21 @@ impl Job {
         let (attempt, since) = (parts.next()?.parse().ok()?, Micros(parts.next()?.parse().ok()?));
         Some(Self { delivery, event, target, channel, number, subject: parts.next()?.to_owned(), attempt, since })
     }
+}
+
+/// Appends a number, without the formatter, which costs more than all the rest of a job.
+pub fn push_number(mut number: u64, text: &mut String) {
+    let mut digits = [b'0'; 20];
+    let mut begin = digits.len();
+    loop {
+        begin -= 1;
+        digits[begin] += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text.extend(digits[begin..].iter().copied().map(char::from));
 }
 
 /// The queue of whatever this id stands for.
@@ -187,6 +211,15 @@ mod tests {
         let test = Job::test(Target::Actor(ActorId::parse(actor).expect("an id")), Micros(7));
         assert_eq!(Job::parse(&test.pack()), Some(test));
         assert_eq!(Job::of_outbox(&channel, &entry(&["of a later release", "", "", ""])), None);
+    }
+
+    #[test]
+    fn numbers_are_written_in_full() {
+        for number in [0, 7, 10, 1_760_000_000_123_456, u64::MAX] {
+            let mut text = "n".to_owned();
+            push_number(number, &mut text);
+            assert_eq!(text, format!("n{number}"));
+        }
     }
 
     #[test]

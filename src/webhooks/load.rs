@@ -1,15 +1,15 @@
 //! What a try needs: where to, the secret, and the body. Read anew for each, so that a new URL or secret holds at once, what was retracted
 //! is told to nobody, and the webhooks of a revoked key are silent.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use moka::sync::Cache;
-use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
 use super::ActorHook;
+use super::gate::Gate;
 use super::job::{Event, Job, Target};
 use super::sign::Signer;
 use crate::actors;
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::claims::record::ClaimRecord;
 use crate::error::{ApiError, Code, Result};
 use crate::ids::{ActorId, ChannelId, KeyId, Micros};
-use crate::messages::{MessageView, SEPARATOR, Stored};
+use crate::messages::{SEPARATOR, told};
 use crate::store::{log, scripts};
 use crate::telemetry::Mark;
 
@@ -26,6 +26,8 @@ pub struct Hook {
     pub url: Url,
     /// Host and port: what has places and a breaker.
     pub host: String,
+    /// The way to it, once one of these tries has asked for it.
+    pub gate: OnceLock<Arc<Gate>>,
     /// As it is stored: what a webhook is recognised by when it is to be taken away.
     pub stored: String,
     /// None: nothing is signed.
@@ -38,7 +40,7 @@ impl Hook {
     fn new(url: &str, stored: String, secret: &str, owner: KeyId) -> Result<Arc<Self>> {
         let url = Url::parse(url).map_err(|_| ApiError::internal("a webhook's URL is not one"))?;
         let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
-        Ok(Arc::new(Self { url, host, stored, signer: Signer::of(secret), owner }))
+        Ok(Arc::new(Self { url, host, gate: OnceLock::new(), stored, signer: Signer::of(secret), owner }))
     }
 }
 
@@ -47,7 +49,7 @@ pub struct Ready {
     pub hook: Arc<Hook>,
     pub body: String,
     /// Where the message was posted, if that was traced.
-    pub post: Option<Box<Mark>>,
+    pub post: Option<Mark>,
     /// Redis' time.
     pub now: Micros,
 }
@@ -79,7 +81,7 @@ pub async fn load(app: &App, owners: &Owners, jobs: &[&Job]) -> Result<Vec<Loade
 
 async fn of_channel(app: &App, owners: &Owners, jobs: &[&Job], id: &ChannelId) -> Result<Vec<Loaded>> {
     let none = |why: &'static str| Ok(jobs.iter().map(|_| Loaded::Nothing(why)).collect());
-    let found = match read(app, id, jobs.iter().filter_map(|job| job.number), "").await? {
+    let found = match read(app, id, Event::MessageCreated, jobs.iter().filter_map(|job| job.number), "").await? {
         Ok(found) => found,
         Err(why) => return none(why),
     };
@@ -99,7 +101,7 @@ async fn of_channel(app: &App, owners: &Owners, jobs: &[&Job], id: &ChannelId) -
         let body = match (job.event, message) {
             (Event::MessageCreated, Some(posted)) => {
                 post = posted.post;
-                body_of(&Created { event: job.event.word(), message: &posted.message })?
+                posted.body + "}"
             }
             (Event::MessageCreated, None) => {
                 all.push(Loaded::Nothing("message_gone"));
@@ -130,7 +132,7 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
     let (body, post) = match (&job.channel, job.event) {
         (None, Event::Test) => (json!({ "event": job.event.word(), "actor_id": id.as_str() }).to_string(), None),
         (Some(channel), Event::Mention) => {
-            let found = match read(app, channel, job.number.into_iter(), owner.as_str()).await? {
+            let found = match read(app, channel, job.event, job.number.into_iter(), owner.as_str()).await? {
                 Ok(found) => found,
                 Err(why) => return Ok(Loaded::Nothing(why)),
             };
@@ -138,8 +140,7 @@ async fn of_actor(app: &App, job: &Job, id: &ActorId) -> Result<Loaded> {
             if !may_push(app, job, channel, id).await? {
                 return Ok(Loaded::Nothing("muted"));
             }
-            let body = json!({ "event": job.event.word(), "message": posted.message, "mentioned_actor_id": id.as_str() });
-            (body.to_string(), posted.post)
+            (format!(r#"{},"mentioned_actor_id":"{}"}}"#, posted.body, id.as_str()), posted.post)
         }
         _ => return Err(ApiError::internal("a delivery to an actor's webhook is not one of ours")),
     };
@@ -179,22 +180,6 @@ impl Owners {
     }
 }
 
-/// What a webhook of a channel is told of a message.
-#[derive(Serialize)]
-struct Created<'a> {
-    event: &'static str,
-    message: &'a MessageView,
-}
-
-/// What is around a message's content and metadata, mostly.
-const AROUND: usize = 1024;
-
-fn body_of(body: &Created<'_>) -> Result<String> {
-    let mut text = Vec::with_capacity(body.message.stored_len() + AROUND);
-    serde_json::to_writer(&mut text, body).map_err(|e| ApiError::internal(e.to_string()))?;
-    String::from_utf8(text).map_err(|e| ApiError::internal(e.to_string()))
-}
-
 /// What the channel knows.
 struct Found {
     url: String,
@@ -207,15 +192,17 @@ struct Found {
 
 /// A message to tell of.
 struct Posted {
-    message: MessageView,
+    /// The JSON that is sent, up to the message.
+    body: String,
     /// See [`Ready::post`].
-    post: Option<Box<Mark>>,
+    post: Option<Mark>,
 }
 
-/// Why there is nothing to tell stands in the inner error. `reader` must be able to read the channel, if it is not empty.
+/// Why there is nothing to tell stands in the inner error. `event` is what is told of the messages. `reader` must be able to read the channel, if it is not empty.
 async fn read(
     app: &App,
     channel: &ChannelId,
+    event: Event,
     numbers: impl Iterator<Item = Micros>,
     reader: &str,
 ) -> Result<std::result::Result<Found, &'static str>> {
@@ -238,10 +225,10 @@ async fn read(
             messages.push(None);
             continue;
         };
-        let mut stored = Stored::parse(entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
-        let post = stored.head.post.take();
-        let message = stored.view(channel, ClaimRecord::parse_value(records.get(i))?.as_ref(), ttl, reply.now())?;
-        messages.push(Some(Posted { message, post }));
+        let record = ClaimRecord::parse_value(records.get(i))?;
+        let mut body = format!(r#"{{"event":"{}","message":"#, event.word());
+        let post = told::tell(entry, record.as_ref(), channel, ttl, reply.now(), &mut body)?;
+        messages.push(Some(Posted { body, post }));
     }
     Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, messages, now: reply.now() }))
 }

@@ -4,6 +4,7 @@
 //! between leaves an entry of the index too much, never an outbox that nobody looks into.
 
 mod backoff;
+mod bundle;
 mod deliver;
 mod disable;
 mod finish;

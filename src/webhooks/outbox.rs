@@ -9,7 +9,7 @@ use std::time::Duration;
 use deadpool_redis::redis::Value;
 use parking_lot::Mutex;
 
-use super::job::{Job, queue_of};
+use super::job::{BUNDLE, BUNDLED, Job, Target, queue_of};
 use crate::app::App;
 use crate::error::{Code, Result};
 use crate::ids::ChannelId;
@@ -131,24 +131,52 @@ async fn read(app: &App, channel: &ChannelId, after: Option<&str>) -> Result<Vec
 
 /// Into the queue. False: it is full.
 async fn enter(app: &App, channel: &ChannelId, entries: &[Value]) -> Result<bool> {
-    let (mut ids, mut jobs) = (String::with_capacity(entries.len() * 18), Vec::with_capacity(entries.len()));
+    let mut ids = String::with_capacity(entries.len() * 18);
+    let mut bundles = Bundles::default();
     for entry in entries {
         match Job::of_outbox(channel, entry) {
             Some((id, job)) => {
                 ids += &id;
                 ids.push(' ');
-                jobs.push(job.pack());
+                bundles.add(job);
             }
             None => tracing::error!("an entry of an outbox is not one of ours; it is left out"),
         }
     }
-    if jobs.is_empty() {
+    if bundles.jobs == 0 {
         return Ok(true);
     }
     let slot = app.keys.jobs(queue_of(channel.as_str()));
     let call = scripts::JOB_ENTER.on(&slot).key("handed", channel.as_str()).int("most", app.settings.webhook_queue_max);
-    let reply = call.arg("ids", &ids).rest(jobs).may_send_again(true).run(&app.redis).await?;
-    Ok(reply.status() == "entered")
+    let call = call.arg("ids", &ids).int("count", bundles.jobs).rest(bundles.texts).may_send_again(true);
+    Ok(call.run(&app.redis).await?.status() == "entered")
+}
+
+/// Jobs as entries of a queue. They keep their order, so those of one bundle are those of one webhook that follow each other.
+#[derive(Default)]
+struct Bundles {
+    texts: Vec<String>,
+    /// In all texts.
+    jobs: u64,
+    /// What the last text is for, and how many jobs it has.
+    last: Option<(Target, usize)>,
+}
+
+impl Bundles {
+    fn add(&mut self, job: Job) {
+        self.jobs += 1;
+        if let (Some((target, count)), Some(text)) = (&mut self.last, self.texts.last_mut())
+            && *target == job.target
+            && *count < BUNDLE
+        {
+            *count += 1;
+            text.push(BUNDLED);
+            job.pack_behind(text);
+            return;
+        }
+        self.texts.push(job.pack());
+        self.last = Some((job.target, 1));
+    }
 }
 
 /// What is in the queue is taken out of the outbox, of which it was the oldest part.
@@ -169,6 +197,21 @@ fn id_of(entry: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{ActorId, Micros};
+
+    #[test]
+    fn jobs_of_one_webhook_that_follow_each_other_are_bundled_and_no_more_than_eight() {
+        let (channel, actor) = (ChannelId::generate(), ActorId::parse("act_ooooooooooooooooaaaaaaaaaa").expect("an id"));
+        let job = |n: u64, target: &Target| Job { target: target.clone(), ..Job::test(Target::Channel(channel.clone()), Micros(n)) };
+        let (of_channel, of_actor) = (Target::Channel(channel.clone()), Target::Actor(actor));
+        let all: Vec<Job> = (0..20).map(|n| job(n, if n == 10 { &of_actor } else { &of_channel })).collect();
+        let mut bundles = Bundles::default();
+        all.iter().for_each(|job| bundles.add(job.clone()));
+        let sizes: Vec<usize> = bundles.texts.iter().map(|text| text.split(BUNDLED).count()).collect();
+        assert_eq!((sizes, bundles.jobs), (vec![8, 2, 1, 8, 1], 20));
+        let read: Vec<Job> = bundles.texts.iter().flat_map(|text| text.split(BUNDLED)).filter_map(Job::parse).collect();
+        assert_eq!(read, all);
+    }
 
     #[test]
     fn a_channel_that_is_written_to_meanwhile_is_looked_at_again() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::RngExt;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Response};
 use sha2::{Digest, Sha256};
@@ -129,7 +129,7 @@ fn headers_of(push: &Push<'_>, traceparent: Option<&str>) -> Option<HeaderMap> {
     ends[1] = text.len();
     match traceparent {
         Some(traceparent) => text.push_str(traceparent),
-        None => trace(delivery, &mut text)?,
+        None => trace(delivery, &mut text),
     }
     ends[2] = text.len();
     if let Some(signer) = push.signer {
@@ -145,7 +145,8 @@ fn headers_of(push: &Push<'_>, traceparent: Option<&str>) -> Option<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(16);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(HeaderName::from_static("x-backchannel-event"), HeaderValue::from_static(push.event));
-    headers.insert(HeaderName::from_static("x-backchannel-attempt"), push.attempt.into());
+    let attempt = if push.attempt == 1 { HeaderValue::from_static("1") } else { push.attempt.into() };
+    headers.insert(HeaderName::from_static("x-backchannel-attempt"), attempt);
     headers.insert(HeaderName::from_static("webhook-id"), value(0, ends[0])?);
     headers.insert(HeaderName::from_static("webhook-timestamp"), value(ends[0], ends[1])?);
     headers.insert(HeaderName::from_static("traceparent"), value(ends[1], ends[2])?);
@@ -166,8 +167,10 @@ async fn judge(mut response: Response) -> (u16, &'static str, Option<Duration>) 
         _ => "status_5xx",
     };
     let asked = matches!(status, 429 | 503).then(|| response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()).flatten();
+    let is_empty = response.headers().get(CONTENT_LENGTH).is_some_and(|length| length == "0");
     let mut read = 0;
-    while read < MAX_ANSWER_BYTES
+    while !is_empty
+        && read < MAX_ANSWER_BYTES
         && let Ok(Some(chunk)) = response.chunk().await
     {
         read += chunk.len();
@@ -191,11 +194,13 @@ fn word_of(error: &reqwest::Error) -> &'static str {
 }
 
 /// Appends a `traceparent`. All tries of a delivery are one trace.
-fn trace(delivery: &str, text: &mut String) -> Option<()> {
+fn trace(delivery: &str, text: &mut String) {
     text.push_str("00-");
     data_encoding::HEXLOWER.encode_append(&Sha256::digest(delivery.as_bytes())[..16], text);
+    text.push('-');
     let span: u64 = rand::rng().random_range(1..=u64::MAX);
-    write!(text, "-{span:016x}-01").ok()
+    data_encoding::HEXLOWER.encode_append(&span.to_be_bytes(), text);
+    text.push_str("-01");
 }
 
 #[cfg(test)]

@@ -6,15 +6,18 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use rand::RngExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use super::bundle::Bundle;
 use super::deliver::Courier;
 use super::finish::{End, Finisher};
 use super::gate::Gates;
-use super::job::Job;
+use super::job::{BUNDLE, BUNDLED, Job};
 use super::load::{Loaded, Owners};
 use super::push::Pusher;
 use super::sweep;
@@ -30,7 +33,7 @@ use crate::store::scripts;
 
 /// How long one read waits for jobs; as long the stop of an idle worker takes.
 const READ_WAIT: Duration = Duration::from_millis(1000);
-/// Jobs of one read. They get room together, so that those of one channel are also loaded together when many wait.
+/// Jobs of one read, about. They get room together, so that those of one channel are also loaded together when many wait.
 const READ_COUNT: usize = 64;
 /// Jobs held in memory for each that may be tried at the same time.
 const HELD_PER_SLOT: usize = 4;
@@ -51,6 +54,8 @@ pub struct Worker {
     held: Arc<HeldJobs>,
     finisher: Arc<Finisher<Hold>>,
     room: Arc<Semaphore>,
+    /// A job that was held for so long is given up: others may have it by now.
+    give_up: Duration,
     /// Jobs that get room together, at most.
     at_once: usize,
     tasks: TaskTracker,
@@ -81,10 +86,10 @@ impl Drop for Hold {
 
 /// A job that is about to be tried.
 struct Taken {
-    entry: String,
     job: Job,
-    hold: Hold,
-    room: OwnedSemaphorePermit,
+    bundle: Arc<Bundle<Hold>>,
+    /// None: its bundle is larger than all the room that the worker takes at once.
+    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Worker {
@@ -93,6 +98,7 @@ impl Worker {
     pub fn new(app: App, shutdown: Shutdown) -> anyhow::Result<Arc<Self>> {
         let settings = &app.settings;
         let slots = settings.webhook_concurrency;
+        let give_up = (settings.webhook_timeout + CLAIM_MARGIN).mul_f64(0.6);
         let pusher = Pusher::new(app.webhook_guard.clone(), settings.webhook_timeout, settings.webhook_per_host)?;
         let gates = Gates::new(settings.webhook_per_host, slots * HELD_PER_SLOT);
         let tasks = TaskTracker::new();
@@ -102,6 +108,7 @@ impl Worker {
             name: format!("w-{}", suffix()),
             shutdown,
             held: Arc::default(),
+            give_up,
             room: Arc::new(Semaphore::new(slots * HELD_PER_SLOT)),
             at_once: READ_COUNT.min(slots * HELD_PER_SLOT / 4).max(1),
             tasks,
@@ -153,11 +160,14 @@ impl Worker {
     }
 
     async fn read(self: Arc<Self>, queue: u8, mut reader: JobReader) {
-        let mut pause = Duration::from_millis(50);
+        let (mut pause, mut count) = (Duration::from_millis(50), READ_COUNT / BUNDLE);
         while !self.shutdown.begun() {
-            match reader.read(READ_COUNT, READ_WAIT).await {
+            match reader.read(count, READ_WAIT).await {
                 Ok(entries) => {
                     pause = Duration::from_millis(50);
+                    // As many entries as have so many jobs, if they are like the ones before.
+                    let jobs: usize = entries.iter().map(jobs_of).sum();
+                    count = (entries.len() * READ_COUNT / jobs.max(1)).clamp(READ_COUNT / BUNDLE, READ_COUNT);
                     self.accept(queue, entries).await;
                 }
                 Err(Trouble::NoGroup) => {
@@ -181,14 +191,20 @@ impl Worker {
     }
 
     /// Starts to deliver these jobs, as there is room. A worker that stops hands them back.
-    async fn accept(self: &Arc<Self>, queue: u8, mut entries: Vec<Entry>) {
+    async fn accept(self: &Arc<Self>, queue: u8, entries: Vec<Entry>) {
         let read = Instant::now();
-        while !entries.is_empty() {
-            let rest = entries.split_off(entries.len().min(self.at_once));
-            let taken: Vec<_> = std::mem::replace(&mut entries, rest);
-            let taken: Vec<_> = taken.into_iter().filter_map(|e| Hold::begin(&self.held, queue, &e.id).map(|hold| (e, hold))).collect();
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            let (mut taken, mut jobs) = (Vec::new(), 0);
+            while let Some(entry) = entries.next_if(|entry| jobs == 0 || jobs + jobs_of(entry) <= self.at_once) {
+                if let Some(hold) = Hold::begin(&self.held, queue, &entry.id) {
+                    jobs += jobs_of(&entry);
+                    taken.push((entry, hold));
+                }
+            }
+            // One bundle may be more than a small worker ever has room for.
             let room = tokio::select! {
-                room = self.room.clone().acquire_many_owned(u32::try_from(taken.len()).unwrap_or(u32::MAX)) => room.ok(),
+                room = self.room.clone().acquire_many_owned(u32::try_from(jobs.min(self.at_once)).unwrap_or(u32::MAX)) => room.ok(),
                 () = self.shutdown.signal() => None,
             };
             self.start(queue, read, taken, room).await;
@@ -198,21 +214,24 @@ impl Worker {
     /// Jobs of one target are read together, and delivered side by side. Without room they are handed back.
     async fn start(self: &Arc<Self>, queue: u8, read: Instant, all: Vec<(Entry, Hold)>, mut room: Option<OwnedSemaphorePermit>) {
         let mut groups = HashMap::<String, Vec<Taken>>::new();
-        for (Entry { id, job }, hold) in all {
-            let Some(job) = Job::parse(&job) else {
-                tracing::error!(entry = id, "a job is not one of ours; it is left out");
-                self.finisher.end(queue, id, End::Done(None), hold).await;
-                continue;
-            };
-            match room.as_mut().and_then(|room| room.split(1)) {
-                Some(room) => {
-                    let taken = Taken { entry: id, job, hold, room };
-                    match groups.get_mut(taken.job.target.as_str()) {
-                        Some(group) => group.push(taken),
-                        None => drop(groups.insert(taken.job.target.as_str().to_owned(), vec![taken])),
-                    }
+        for (entry, hold) in all {
+            let count = jobs_of(&entry);
+            let bundle = Arc::new(Bundle::new(queue, entry.id, count, hold));
+            for text in entry.jobs.split(BUNDLED) {
+                let Some(job) = Job::parse(text) else {
+                    tracing::error!(queue, "a job is not one of ours; it is left out");
+                    self.end(&bundle, Some(End::Done(None))).await;
+                    continue;
+                };
+                let Some(room) = &mut room else {
+                    self.end(&bundle, Some(self.courier.later(Duration::ZERO, &job))).await;
+                    continue;
+                };
+                let taken = Taken { job, bundle: bundle.clone(), room: room.split(1) };
+                match groups.get_mut(taken.job.target.as_str()) {
+                    Some(group) => group.push(taken),
+                    None => drop(groups.insert(taken.job.target.as_str().to_owned(), vec![taken])),
                 }
-                None => self.finisher.end(queue, id, self.courier.later(Duration::ZERO, &job), hold).await,
             }
         }
         for group in groups.into_values() {
@@ -223,22 +242,26 @@ impl Worker {
                     Ok(loaded) => loaded.into_iter().map(Ok).collect(),
                     Err(failure) => group.iter().map(|_| Err(failure.clone())).collect(),
                 };
-                for (taken, loaded) in group.into_iter().zip(loaded) {
-                    let one = worker.clone();
-                    // Boxed: it is large, and is moved a few times before it runs.
-                    worker.tasks.spawn(Box::pin(async move { one.deliver(queue, taken, loaded, read).await }));
-                }
+                // In one task: what a try leaves behind is freed where it was made, and answers that came together wake it once.
+                let mut tries: FuturesUnordered<_> =
+                    group.into_iter().zip(loaded).map(|(taken, loaded)| worker.deliver(taken, loaded, read)).collect();
+                while tries.next().await.is_some() {}
             });
         }
     }
 
-    async fn deliver(&self, queue: u8, taken: Taken, loaded: Result<Loaded>, read: Instant) {
-        let Taken { entry, job, hold, room } = taken;
-        let end = self.courier.deliver(job, loaded, read, self.claim_idle().mul_f64(0.6)).await;
-        if let Some(end) = end {
-            self.finisher.end(queue, entry, end, hold).await;
-        }
+    async fn deliver(&self, taken: Taken, loaded: Result<Loaded>, read: Instant) {
+        let Taken { job, bundle, room } = taken;
+        let end = self.courier.deliver(job, loaded, read, self.give_up).await;
+        self.end(&bundle, end).await;
         drop(room);
+    }
+
+    /// A job has ended so; none: it stays pending.
+    async fn end(&self, bundle: &Bundle<Hold>, end: Option<End>) {
+        if let Some(ended) = bundle.ended(end) {
+            self.finisher.end(ended).await;
+        }
     }
 
     /// What is due, what dead workers left, and the numbers of this worker.
@@ -295,6 +318,11 @@ impl Worker {
         self.accept(queue, entries).await;
         Ok(())
     }
+}
+
+/// How many jobs an entry has.
+fn jobs_of(entry: &Entry) -> usize {
+    entry.jobs.split(BUNDLED).count()
 }
 
 /// Forgets a worker without jobs; empty: all that were not heard of for long. Trouble does not matter: another worker forgets it later.

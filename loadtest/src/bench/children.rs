@@ -115,13 +115,13 @@ impl Server {
         Self::start(command, "receiver", port, scratch)?.answering("/count").await
     }
 
-    /// The bare loop that posts to `url`.
+    /// The bare loop that posts to `url`; `plain`: without the headers of a delivery.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn pushes(url: &str, at_once: u16, scratch: &Scratch) -> Result<Self> {
+    pub fn pushes(url: &str, at_once: u16, plain: bool, scratch: &Scratch) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe().context("this program's own path")?);
-        command.args(["push", "--url", url, "--at-once", &at_once.to_string()]);
+        command.args(["push", "--url", url, "--at-once", &at_once.to_string()]).args(plain.then_some("--plain"));
         Self::start(command, "pushes", 0, scratch)
     }
 

@@ -92,28 +92,32 @@ impl Bench {
         let length = Duration::from_secs_f64(self.options.seconds);
 
         // Before and after: the machine may have become quicker or slower meanwhile.
-        let before = self.bare(&mut counter, &receiver, &url, length).await?;
+        let before = self.bare(&mut counter, &receiver, &url, length, false).await?;
         let ours = self.delivered(&mut counter, &receiver, &url, length).await?;
-        let after = self.bare(&mut counter, &receiver, &url, length).await?;
+        let after = self.bare(&mut counter, &receiver, &url, length, false).await?;
+        let plain = self.bare(&mut counter, &receiver, &url, length, true).await?;
         let each = |rate: f64| (rate > 0.0).then(|| 1e6 / rate);
         let bare = f64::midpoint(before.per_second(), after.per_second());
         let what = "Time that a delivery takes one worker, against a bare reqwest loop";
         self.report.ratio(Ratio::of(what, each(ours.per_second()), each(bare), "µs", 1.0 / 0.6));
-        let rows: Vec<_> = [&before, &ours, &after].into_iter().map(Arrived::row).collect();
+        let rows: Vec<_> = [&before, &ours, &after, &plain].into_iter().map(Arrived::row).collect();
         let head = ["deliveries", "a second", "CPU of the sender, µs", "CPU of Redis, µs", "CPU of the receiver, µs"];
         let text = format!(
             "{}\n{AT_ONCE} at a time to one receiver, a process of its own on loopback that answers 200. A worker reads jobs, URL, secret and message, signs, sends, \
-             notes for the owner how it went, and settles the job; {CHANNELS} channels. The bare loop sends {AT_ONCE} bodies of the same length again and again.",
+             notes for the owner how it went, and settles the job; {CHANNELS} channels. The bare loop sends {AT_ONCE} requests with \
+             headers and bodies of the same lengths again and again; the plain one the same bodies, and of the headers only what HTTP needs.",
             table(&head, &rows)
         );
         self.report.section("Deliveries", text);
         self.pushed_posts(&url).await
     }
 
-    async fn bare(&self, counter: &mut Counter, receiver: &Server, url: &str, length: Duration) -> Result<Arrived> {
-        let pushes = Server::pushes(url, AT_ONCE, &self.scratch)?;
+    /// `plain`: without the headers of a delivery.
+    async fn bare(&self, counter: &mut Counter, receiver: &Server, url: &str, length: Duration, plain: bool) -> Result<Arrived> {
+        let pushes = Server::pushes(url, AT_ONCE, plain, &self.scratch)?;
         let watched = [pushes.watched()?, receiver.watched()?];
-        counter.measure("bare reqwest loop", length, u64::MAX, &watched).await
+        let name = if plain { "plain reqwest loop" } else { "bare reqwest loop" };
+        counter.measure(name, length, u64::MAX, &watched).await
     }
 
     /// One worker, which finds more in its queues than it can deliver.
@@ -142,6 +146,7 @@ impl Bench {
         let mut all = 0;
         for queue in 0..QUEUES {
             all += self.asking.run::<u64>(&["XLEN", &format!("bc:{{jobs:{queue}}}:jobs")]).await?;
+            all += self.asking.run::<Option<u64>>(&["GET", &format!("bc:{{jobs:{queue}}}:bundled")]).await?.unwrap_or(0);
         }
         Ok(all)
     }

@@ -212,6 +212,7 @@ pub static JOBS: &[KeyDef] = &[
         "always; at most WEBHOOK_QUEUE_MAX with `retries`",
         "deliveries to be tried now, read by the group `workers`; names and numbers, no content, no secret",
     ),
+    key("bundled", "bundled", "string", "always", "how many deliveries of `jobs` stand behind another one in the same entry"),
     key("retries", "retries", "zset", "with its entries", "deliveries to be tried later, by when they are due (ms)"),
     key(
         "handed",

@@ -34,9 +34,10 @@ fn told(fleet: &Fleet, channel: &str) -> Vec<[String; 4]> {
     // The outbox first: what moves meanwhile is in both places, never in none.
     let waiting = read(format!("{}{{{channel}}}:outbox", fleet.prefix()));
     let mut all: BTreeMap<_, _> = waiting.iter().map(|(id, fields)| (place(id), parts(fields))).collect();
-    for (_, fields) in (0..JOB_QUEUES).flat_map(|n| read(format!("{}{{jobs:{n}}}:jobs", fleet.prefix()))) {
-        let parts: Vec<&str> = fields[1].splitn(8, '\u{1f}').collect();
-        let [delivery, event, target, of, number, _, _, subject] = parts[..] else { panic!("{fields:?}") };
+    let entries: Vec<_> = (0..JOB_QUEUES).flat_map(|n| read(format!("{}{{jobs:{n}}}:jobs", fleet.prefix()))).collect();
+    for job in entries.iter().flat_map(|(_, fields)| fields[1].split('\u{1e}')) {
+        let parts: Vec<&str> = job.splitn(8, '\u{1f}').collect();
+        let [delivery, event, target, of, number, _, _, subject] = parts[..] else { panic!("{job:?}") };
         if of == channel {
             let actor = if event == "mention" { target } else { "" };
             let id = place(delivery.rsplit('_').next().expect("an entry"));

@@ -19,7 +19,20 @@ fn enter(b: &Bench, entries: &[(&str, &str)]) -> u64 {
 fn hand_over<'a>(b: &'a Bench, channel: &str, entries: &[(&str, &str)]) -> Ask<'a> {
     let ids: String = entries.iter().map(|(id, _)| format!("{id} ")).collect();
     let jobs: Vec<&str> = entries.iter().map(|(_, job)| *job).collect();
-    b.ask("jobs/enter").on("handed", channel).with("ids", ids).values(&jobs)
+    b.ask("jobs/enter").on("handed", channel).with("ids", ids).with("count", jobs.len()).values(&jobs)
+}
+
+/// Hands over entries whose jobs, so many each, go together.
+fn hand_over_bundles<'a>(b: &'a Bench, ids: &[&str], bundles: &[&[&str]]) -> Ask<'a> {
+    let ids_text: String = ids.iter().map(|id| format!("{id} ")).collect();
+    let texts: Vec<String> = bundles.iter().map(|jobs| jobs.join("\u{1e}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    b.ask("jobs/enter").on("handed", "c1").with("ids", ids_text).with("count", ids.len()).values(&texts)
+}
+
+/// Jobs of the stream, by the queue's own count.
+fn depth(b: &Bench) -> u64 {
+    b.ask("jobs/gauge").run().ok("gauge").int(0)
 }
 
 /// Jobs in the stream, oldest first.
@@ -43,7 +56,7 @@ fn id_of(entry: &Value) -> String {
 }
 
 fn done(b: &Bench, ids: &[&str]) -> u64 {
-    b.ask("jobs/done").values(ids).run().ok("done").int(0)
+    b.ask("jobs/done").with("bundles", 0).values(ids).run().ok("done").int(0)
 }
 
 pub fn answers_done(b: &Bench) {
@@ -55,6 +68,16 @@ pub fn answers_done(b: &Bench) {
     assert_eq!(done(b, &[&ids[0], &ids[1]]), 1, "one was done before");
     let pending: Vec<Value> = b.run(&["XPENDING", &stream(b), "workers", "-", "+", "9"]);
     assert!(pending.is_empty() && jobs(b).is_empty());
+    // Of a bundle all jobs leave at once; what another worker has settled is not counted twice.
+    hand_over_bundles(b, &["4-0", "5-0", "6-0", "7-0"], &[&["d", "e"], &["f"], &["g"]]).run().ok("entered");
+    let ids = read(b, "w-1");
+    assert_eq!((ids.len(), depth(b)), (3, 4));
+    let first = || b.ask("jobs/done").with("bundles", 1).values(&[&ids[0], "1", &ids[1]]).run().ok("done");
+    assert_eq!((first().int(0), depth(b)), (2, 1));
+    assert_eq!((first().wrote_nothing().int(0), depth(b)), (0, 1));
+    b.ask("jobs/done").with("bundles", 0).values(&[&ids[2]]).run().ok("done");
+    let pending: Vec<Value> = b.run(&["XPENDING", &stream(b), "workers", "-", "+", "9"]);
+    assert!(pending.is_empty() && depth(b) == 0);
 }
 
 pub fn answers_enter(b: &Bench) {
@@ -74,6 +97,12 @@ pub fn answers_enter(b: &Bench) {
     assert_eq!(enter(b, &[("10-1", "f"), ("11-0", "i")]), 1);
     assert_eq!(enter(b, &[("2-1", "g"), ("9-7", "h")]), 0);
     assert_eq!(jobs(b)[6..], ["g", "h", "i"]);
+    // Bundles are entries of several jobs, and count as many; what is not new to the queue goes without them.
+    assert_eq!(hand_over_bundles(b, &["12-0", "13-0", "14-0"], &[&["j", "k"], &["l"]]).run().ok("entered").int(0), 3);
+    assert_eq!((jobs(b)[9..].to_vec(), depth(b)), (vec!["j\u{1e}k".to_owned(), "l".to_owned()], 12));
+    hand_over_bundles(b, &["15-0", "16-0"], &[&["m", "n"]]).with("most", 12).run().ok("full").wrote_nothing();
+    assert_eq!(hand_over_bundles(b, &["13-0", "14-0", "15-0"], &[&["k", "l", "m"]]).run().ok("entered").int(0), 1);
+    assert_eq!((jobs(b)[11..].to_vec(), depth(b)), (vec!["m".to_owned()], 13));
     // It is remembered for an hour.
     assert!((3_500_000..=3_600_000).contains(&b.run::<i64>(&["PTTL", &b.key_like("entered:c1")])));
 }
@@ -142,21 +171,30 @@ pub fn answers_settle(b: &Bench) {
     let ids = read(b, "w-1");
     assert_eq!(done(b, &[&ids[0]]), 1);
     let due = (START / 1000 + 5).to_string();
-    assert_eq!(settle(b, &[&ids[0], "5", "a again"]).wrote_nothing().int(0), 0, "another worker has settled it");
-    assert_eq!(settle(b, &[&ids[0], "5", "a again", &ids[1], &due, "b again", &ids[2], &due, "c again"]).int(0), 2);
-    assert_eq!(settle(b, &[&ids[1], &due, "b again"]).wrote_nothing().int(0), 0, "twice is once");
+    let again = |n: usize, job: &'static str| [ids[n].clone(), "0".into(), "1".into(), due.clone(), job.into()];
+    let settle_all = |all: &[[String; 5]]| settle(b, &all.iter().flatten().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(settle_all(&[again(0, "a again")]).wrote_nothing().int(0), 0, "another worker has settled it");
+    assert_eq!(settle_all(&[again(0, "a again"), again(1, "b again"), again(2, "c again")]).int(0), 2);
+    assert_eq!(settle_all(&[again(1, "b again")]).wrote_nothing().int(0), 0, "twice is once");
     assert!(jobs(b).is_empty());
     let pending: Vec<Value> = b.run(&["XPENDING", &stream(b), "workers", "-", "+", "9"]);
     assert!(pending.is_empty(), "nobody holds what is settled");
     let later: Vec<String> = b.run(&["ZRANGE", &b.key_like("retries"), "0", "-1"]);
     assert_eq!(later, ["b again", "c again"]);
+    // Of a bundle those that are to be tried again are, and the others are done.
+    hand_over_bundles(b, &["4-0", "5-0", "6-0"], &[&["d", "e", "f"]]).run().ok("entered");
+    let id = read(b, "w-1").remove(0);
+    let two = [id.as_str(), "2", "2", &due, "d again", &due, "f again"];
+    assert_eq!((depth(b), settle(b, &two).int(0), depth(b)), (3, 2, 0));
+    assert_eq!(settle(b, &two).wrote_nothing().int(0), 0);
+    assert_eq!(b.run::<u64>(&["ZCARD", &b.key_like("retries")]), 4);
 }
 
 pub fn answers_due(b: &Bench) {
     enter(b, &[("1-0", "a")]);
     b.ask("jobs/group").run().ok("made");
     let id = read(b, "w-1").remove(0);
-    settle(b, &[&id, &(START / 1000 + 1000).to_string(), "later"]);
+    settle(b, &[&id, "0", "1", &(START / 1000 + 1000).to_string(), "later"]);
     assert_eq!(b.ask("jobs/due").run().ok("moved").wrote_nothing().int(0), 0);
     b.pass(SECOND);
     assert_eq!(b.ask("jobs/due").run().ok("moved").int(0), 1);
@@ -206,7 +244,9 @@ pub fn answers_gauge(b: &Bench) {
     enter(b, &[("1-0", "a"), ("2-0", "b")]);
     b.ask("jobs/group").run().ok("made");
     let ids = read(b, "w-1");
-    settle(b, &[&ids[0], &START.to_string(), "a"]);
+    settle(b, &[&ids[0], "0", "1", &START.to_string(), "a"]);
     let oldest: u64 = ids[1].split('-').next().expect("ms").parse().expect("a number");
     assert_eq!((gauge().int(0), gauge().int(1), gauge().int(2)), (1, 1, oldest));
+    hand_over_bundles(b, &["3-0", "4-0", "5-0"], &[&["c", "d", "e"]]).run().ok("entered");
+    assert_eq!((gauge().int(0), gauge().int(1), gauge().int(2)), (4, 1, oldest));
 }

@@ -63,6 +63,8 @@ pub fn default_of(script: &str, arg: &str) -> String {
         "limit" => "50",
         "first" => "newest",
         "ids" => "1-0 ",
+        "count" => "1",
+        "bundles" => "0",
         "last" => "1-0",
         "window_ms" => "60000",
         "recent_ms" => "10000",

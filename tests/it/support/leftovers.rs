@@ -69,6 +69,7 @@ const KEPT: &[Kept] = &[
         "channels that have something to push; an entry goes with its channel, or with a sweep",
     ),
     kept("{jobs:*}:jobs", Of::Itself, "one of a fixed number of queues; capped"),
+    kept("{jobs:*}:bundled", Of::Itself, "the same; one number"),
     kept("{jobs:*}:retries", Of::Itself, "the same"),
     kept("{mint}:closed", Of::Itself, "one switch, until minting is opened again"),
 ];

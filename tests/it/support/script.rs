@@ -59,6 +59,7 @@ const KEPT: &[&str] = &[
     "index",
     "outbox",
     "jobs",
+    "bundled",
     "retries",
 ];
 /// What dies together, at the deadline that `meta` names.
