@@ -194,6 +194,7 @@ pieces! {
     "lib/owner",
     "lib/page",
     "lib/participant",
+    "lib/person",
     "lib/place",
     "lib/receipt",
     "lib/reclaim",

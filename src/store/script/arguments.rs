@@ -171,7 +171,14 @@ mod tests {
     use super::*;
 
     fn arguments(followed: bool) -> Arguments {
-        let named = [("who", Kind::Text), ("content", Kind::Long), ("metadata", Kind::Long), ("n", Kind::Int), (IDEM_MS, Kind::Int), (BODY, Kind::Text)];
+        let named = [
+            ("who", Kind::Text),
+            ("content", Kind::Long),
+            ("metadata", Kind::Long),
+            ("n", Kind::Int),
+            (IDEM_MS, Kind::Int),
+            (BODY, Kind::Text),
+        ];
         Arguments::new(named.map(|(name, kind)| (name.to_owned(), kind)).to_vec(), followed)
     }
 

@@ -192,14 +192,23 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "post takes the millisecond for the time, and no higher number where that is taken",
         edits: &[
-            edit("messages/post", "floor > now and math.min(floor, now + 60000000) or now", "now - now % 1000"),
+            edit(
+                "messages/post",
+                "local n, id = now, now_text\n",
+                "local n, id = now - now % 1000, string.format('%d', now - now % 1000)\n",
+            ),
+            edit("messages/post", "if floor > now then", "if false then"),
             edit("messages/post", "n = last_number() + 1", "n = last_number()"),
         ],
         noticed_by: NothingFails,
     },
     Mutation {
         what: "post does not write the message",
-        edits: &[edit("messages/post", "type(redis.pcall('XADD'", "type((n % 8 > 0 and redis.pcall or tostring)('XADD'")],
+        edits: &[edit(
+            "messages/post",
+            "else\n  added = redis.pcall('XADD'",
+            "else\n  added = (n % 8 > 0 and redis.pcall or tostring)('XADD'",
+        )],
         noticed_by: AckedIsKept,
     },
     Mutation {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use backchannel::ids::{ChannelId, InvitationId, KeyId, RoomId};
 use backchannel::store::keyspace::{Keyspace, Slot};
-use backchannel::store::script::{CLOCK, Given, Parsed, Script, as_list};
+use backchannel::store::script::{CLOCK, Given, Parsed, Script};
 use backchannel::store::scripts::ALL;
 use deadpool_redis::redis::{Connection, FromRedisValue, RedisError, Value, cmd};
 
@@ -314,16 +314,18 @@ impl Ask<'_> {
         assert!(text.contains(CLOCK), "{} reads the clock where the bench sets it", self.name);
         let clock = BENCH_CLOCK
             .replace("local wakes", if text.contains("local rest = ") { "rest[#rest] = nil local wakes" } else { "local wakes" });
-        let text = format!(
-            "{}\nend\nlocal reply = script()\nreturn {{ reply, wakes }}",
-            text.replace(CLOCK, &clock)
-        );
+        let text = format!("{}\nend\nlocal reply = script()\nreturn {{ reply, wakes }}", text.replace(CLOCK, &clock));
         let default = |arg: &str| if arg == "announced" { self.bench.now().to_string() } else { default_of(self.name, arg) };
-        let values: Vec<(&String, Given<'_>)> = parsed.args().names().iter().map(|arg| {
-            let given = self.args.iter().rev().find(|(n, _)| n == arg);
-            let value = given.map_or_else(|| default(arg), |(_, v)| v.clone());
-            (arg, Given::Text(value.into_bytes().into()))
-        }).collect();
+        let values: Vec<(&String, Given<'_>)> = parsed
+            .args()
+            .names()
+            .iter()
+            .map(|arg| {
+                let given = self.args.iter().rev().find(|(n, _)| n == arg);
+                let value = given.map_or_else(|| default(arg), |(_, v)| v.clone());
+                (arg, Given::Text(value.into_bytes().into()))
+            })
+            .collect();
         // As the replica does: what an idempotent write takes is sent with one only.
         let given = |name: &str| values.iter().find(|(arg, _)| *arg == name).map(|(_, given)| given);
         let is_kept = !matches!(given("idem_ms"), Some(Given::Text(text)) if text.as_ref() == b"0");
