@@ -160,7 +160,11 @@ const MUTATIONS: &[Mutation] = &[
         what: "ack leaves the lease, and its end reopens what is done",
         edits: &[
             edit("lib/ack", "if leased then redis.call('ZREM', leases, n) end\n", ""),
-            edit("lib/reclaim", "r.state == 'h' and not held(r)", "not held(r)"),
+            edit(
+                "lib/reclaim",
+                "state == 'h' and lease_until ~= '0' and lease_until + 0 <= now",
+                "state and not (state == 'h' and lease_until + 0 > now)",
+            ),
         ],
         noticed_by: DoneStaysDone,
     },
@@ -177,14 +181,18 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a lease ends half a second early",
         edits: &[
-            edit("lib/record", "r.lease_until > now)", "r.lease_until > now + 500000)"),
+            edit("lib/record_parts", "lease_until > now)", "lease_until > now + 500000)"),
+            edit("lib/reclaim", "lease_until + 0 <= now", "lease_until + 0 <= now + 500000"),
             edit("lib/reclaim", "'-inf', now_text", "'-inf', string.format('%d', now + 500000)"),
         ],
         noticed_by: OneHolder,
     },
     Mutation {
         what: "a lease that ended holds on",
-        edits: &[edit("lib/record", "(r.lease_until == 0 or r.lease_until > now)", "true")],
+        edits: &[
+            edit("lib/record_parts", "(lease_until == 0 or lease_until > now)", "true"),
+            edit("lib/reclaim", "if over[1] then", "if false then"),
+        ],
         noticed_by: AllIsDone,
     },
     Mutation {
@@ -196,7 +204,7 @@ const MUTATIONS: &[Mutation] = &[
         what: "reclaim ends leases that run",
         edits: &[
             edit("lib/reclaim", "'-inf', now_text", "'-inf', '(+inf'"),
-            edit("lib/reclaim", "r.state == 'h' and not held(r)", "r.state == 'h'"),
+            edit("lib/reclaim", "state == 'h' and lease_until ~= '0' and lease_until + 0 <= now", "state == 'h'"),
         ],
         noticed_by: OneHolder,
     },
@@ -261,7 +269,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "trimming takes what is not gone",
-        edits: &[edit("messages/post", "if n % 32 == 0 then", "if n % 32 == 0 then gone_by = now - 300000")],
+        edits: &[edit("messages/post", "if n % 32 == 0 then --", "if n % 32 == 0 then gone_by = now - 300000 --")],
         noticed_by: AckedIsKept,
     },
     Mutation {
