@@ -11,7 +11,7 @@ actors/register: the actor of this name under a key; made if it is not there.
 @arg name        text
 @arg id          text  id of the actor that would be made
 @arg description text
-@arg metadata    text  JSON as it was sent, or empty
+@arg metadata    long  JSON as it was sent, or empty
 @arg cap         int   most actors of a key
 @arg idem_ms     int
 @arg body        text

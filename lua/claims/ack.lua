@@ -12,7 +12,7 @@ claims/ack: say that a message is done. Claimable: its holder only, and it never
 @key wake     pubsub
 @key idem     string
 @arg key      text  who asks
-@arg n        int   the message
+@arg n        text  the message
 @arg actor    text  actor id
 @arg name     text  actor name
 @arg secret   text  of the lease token that was sent, or empty

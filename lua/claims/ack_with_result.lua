@@ -12,11 +12,11 @@ maxmemory.
 @key wake     pubsub
 @key idem     string
 @arg key      text  who asks
-@arg n        int   the message
+@arg n        text  the message
 @arg actor    text  actor id
 @arg name     text  actor name
 @arg secret   text  of the lease token that was sent, or empty
-@arg result   text
+@arg result   long
 @arg idem_ms  int
 @arg body     text
 @ok  acknowledged          ttl µs, entry, record, 1 if it was held under a lease; now and then, the longer the result the likelier, also the key

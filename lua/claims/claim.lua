@@ -11,7 +11,7 @@ claims/claim: give one message to one actor, until ack or expiry, or under a lea
 @key wake     pubsub
 @key idem     string
 @arg key      text  who asks
-@arg n        int   the message
+@arg n        text  the message
 @arg actor    text  actor id
 @arg name     text  actor name
 @arg lease_ms int   0: hold until ack or expiry
@@ -32,47 +32,71 @@ claims/claim: give one message to one actor, until ack or expiry, or under a lea
 @no  quota_exceeded
 @no  idempotency_key_reused
 ]]
---- @include lib/answer
---- @include lib/once
 --- @include lib/access
-
-if mode ~= 'claimable' then return refuse('channel_not_claimable') end
-local facts, reused = seen()
-if reused then return reused end
+if mode ~= 'claimable' then
+  --- @include lib/answer
+  return refuse('channel_not_claimable')
+end
+local facts
+if idem_ms > 0 then
+  --- @include lib/answer
+  --- @include lib/once
+  local first, reused = seen()
+  if reused then return reused end
+  facts = first
+end
 --- @include lib/message
---- @include lib/wake
 if record then
-  if facts and held(record) and record.attempt == facts[1] + 0 then return ok('replayed', ttl, entry, pack(record)) end
-  if held(record) and record.secret == secret then return ok('claimed', ttl, entry, pack(record), 0) end
-  local same = record.actor == actor
-  if record.state == 'd' then
-    if same then return ok('already_acknowledged', ttl, entry, pack(record)) end
-    return refuse('already_claimed', 'claimed_by', record.name, 'state', 'done')
+  --- @include lib/answer
+  if facts and held and attempt == facts[1] then return ok('replayed', ttl, entry, record) end
+  if held and its_secret == secret then return ok('claimed', ttl, entry, record, 0) end
+  if state == 'd' then
+    if its_actor == actor then return ok('already_acknowledged', ttl, entry, record) end
+    return refuse('already_claimed', 'claimed_by', its_name, 'state', 'done')
   end
-  if held(record) then
-    if same and record.lease_until == 0 and lease_ms == 0 then return ok('already_claimed', ttl, entry, pack(record)) end
-    return refuse('already_claimed', 'claimed_by', record.name, 'state', 'claimed')
+  if held then
+    if its_actor == actor and lease_until == 0 and lease_ms == 0 then return ok('already_claimed', ttl, entry, record) end
+    return refuse('already_claimed', 'claimed_by', its_name, 'state', 'claimed')
   end
 end
-local lapsed = record and record.state == 'h'
-if not lapsed and not redis.call('ZSCORE', open, int(n)) then return refuse('already_claimed', 'state', 'claimed') end
---- @include lib/lease_room
-
-local r = {
-  state = 'h', attempt = (record and record.attempt or 0) + 1, lease_until = lease_ms > 0 and now + lease_ms * 1000 or 0,
-  secret = secret, key = key, actor = actor, name = name, claimed_at = now, since = now, acks = record and record.acks or '',
-}
-redis.call('ZREM', open, int(n))
-redis.call('HSET', claims, int(n), pack(r))
+local lapsed = state == 'h'
+local running = false
 if lease_ms > 0 then
-  redis.call('ZADD', leases, int(r.lease_until), int(n))
-  -- The earliest end of all is news for those who wait.
-  if redis.call('ZRANGE', leases, 0, 0)[1] == int(n) then wake_up('one') end
-elseif lapsed then
-  redis.call('ZREM', leases, int(n))
+  --- @include lib/lease_room
+  if running and running >= lease_cap then
+    --- @include lib/answer
+    if not lapsed and not redis.call('ZSCORE', open, n) then return refuse('already_claimed', 'state', 'claimed') end
+    return refuse('quota_exceeded', 'limit', 'leases_per_channel', 'value#', lease_cap)
+  end
 end
-if lapsed then redis.call('HINCRBY', meta, 'leases_ended', 1) end
-note_leases()
-remember(int(r.attempt))
-if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'claimed') end
-return ok('claimed', ttl, entry, pack(r), lapsed and 1 or 0)
+if not lapsed and redis.call('ZREM', open, n) == 0 then
+  --- @include lib/answer
+  return refuse('already_claimed', 'state', 'claimed')
+end
+
+attempt = record and string.format('%d', attempt + 1) or '1'
+local ends = lease_ms > 0 and string.format('%d', now + lease_ms * 1000) or '0'
+record = 'h\31' .. attempt .. '\31' .. ends .. '\31' .. secret .. '\31' .. key .. '\31' .. actor .. '\31' .. name .. '\31'
+  .. now_text .. '\31' .. now_text .. '\31' .. (acks or '')
+redis.call('HSET', claims, n, record)
+if lease_ms > 0 then
+  redis.call('ZADD', leases, ends, n)
+  -- The earliest end of all is news for those who wait.
+  if redis.call('ZCOUNT', leases, '-inf', ends) == 1 then redis.pcall('SPUBLISH', wake, 'one') end
+elseif lapsed then
+  redis.call('ZREM', leases, n)
+end
+if lapsed then
+  redis.call('ZREM', open, n)
+  redis.call('HINCRBY', meta, 'leases_ended', 1)
+end
+if running then
+  --- @include lib/lease_note
+end
+if idem_ms > 0 then
+  --- @include lib/answer
+  --- @include lib/once
+  remember(attempt)
+end
+if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. n, 'claimed') end
+return { 'claimed', now, ttl, entry, record, lapsed and 1 or 0 }

@@ -11,7 +11,7 @@ claims/claim_and_ack: give one message to one actor and say that it is done, in 
 @key wake     pubsub
 @key idem     string
 @arg key      text  who asks
-@arg n        int   the message
+@arg n        text  the message
 @arg actor    text  actor id
 @arg name     text  actor name
 @arg secret   text  made by the replica before it asks: the same one again is the same request
@@ -28,39 +28,55 @@ claims/claim_and_ack: give one message to one actor and say that it is done, in 
 @no  already_claimed       claimed_by, state
 @no  idempotency_key_reused
 ]]
---- @include lib/answer
---- @include lib/once
 --- @include lib/access
-
-if mode ~= 'claimable' then return refuse('channel_not_claimable') end
-local facts, reused = seen()
-if reused then return reused end
+if mode ~= 'claimable' then
+  --- @include lib/answer
+  return refuse('channel_not_claimable')
+end
+local facts
+if idem_ms > 0 then
+  --- @include lib/answer
+  --- @include lib/once
+  local first, reused = seen()
+  if reused then return reused end
+  facts = first
+end
 --- @include lib/message
-if facts and record then return ok('replayed', ttl, entry, pack(record)) end
-local mine = record and record.actor == actor
-if record and record.state == 'd' then
-  if record.secret == secret then return ok('claimed_and_acked', ttl, entry, pack(record), 0) end
-  if mine then return ok('already_acknowledged', ttl, entry, pack(record)) end
-  return refuse('already_claimed', 'claimed_by', record.name, 'state', 'done')
+if facts and record then return { 'replayed', now, ttl, entry, record } end
+local mine = its_actor == actor
+if state == 'd' then
+  --- @include lib/answer
+  if its_secret == secret then return ok('claimed_and_acked', ttl, entry, record, 0) end
+  if mine then return ok('already_acknowledged', ttl, entry, record) end
+  return refuse('already_claimed', 'claimed_by', its_name, 'state', 'done')
 end
 -- What the actor holds without a lease it may finish; a lease is held by one process, which has its token.
-local keeps = held(record) and mine and record.lease_until == 0
-if held(record) and not keeps then return refuse('already_claimed', 'claimed_by', record.name, 'state', 'claimed') end
-local lapsed = record and record.state == 'h' and not keeps
-if not keeps and not lapsed and not redis.call('ZSCORE', open, int(n)) then
+local keeps = held and mine and lease_until == 0
+if held and not keeps then
+  --- @include lib/answer
+  return refuse('already_claimed', 'claimed_by', its_name, 'state', 'claimed')
+end
+local lapsed = state == 'h' and not keeps
+if redis.call('ZREM', open, n) == 0 and not keeps and not lapsed then
+  --- @include lib/answer
   return refuse('already_claimed', 'state', 'claimed')
 end
 
-local r = keeps and record or {
-  attempt = (record and record.attempt or 0) + 1, secret = secret, key = key, actor = actor, name = name, claimed_at = now, since = now,
-  acks = record and record.acks or '',
-}
-r.state, r.lease_until = 'd', 0
-r.acks = r.acks .. actor .. '\31' .. int(now) .. '\31' .. name .. '\31'
-redis.call('ZREM', open, int(n))
-redis.call('ZREM', leases, int(n))
-redis.call('HSET', claims, int(n), pack(r))
-if lapsed then redis.call('HINCRBY', meta, 'leases_ended', 1) end
-remember(int(r.attempt))
-if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. int(n), 'done') end
-return ok('claimed_and_acked', ttl, entry, pack(r), lapsed and 1 or 0)
+if not keeps then
+  attempt = record and string.format('%d', attempt + 1) or '1'
+  its_secret, its_key, its_actor, its_name, claimed_at, since, acks = secret, key, actor, name, now_text, now_text, acks or ''
+end
+record = 'd\31' .. attempt .. '\0310\31' .. its_secret .. '\31' .. its_key .. '\31' .. its_actor .. '\31' .. its_name .. '\31'
+  .. claimed_at .. '\31' .. since .. '\31' .. acks .. actor .. '\31' .. now_text .. '\31' .. name .. '\31'
+redis.call('HSET', claims, n, record)
+if lapsed then
+  redis.call('ZREM', leases, n)
+  redis.call('HINCRBY', meta, 'leases_ended', 1)
+end
+if idem_ms > 0 then
+  --- @include lib/answer
+  --- @include lib/once
+  remember(attempt)
+end
+if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. n, 'done') end
+return { 'claimed_and_acked', now, ttl, entry, record, lapsed and 1 or 0 }

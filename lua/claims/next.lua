@@ -28,22 +28,23 @@ claims/next: give the oldest unclaimed messages to one actor. Returns ended leas
 @no  quota_exceeded
 @no  idempotency_key_reused
 ]]
---- @include lib/answer
---- @include lib/once
 --- @include lib/access
-
-if mode ~= 'claimable' then return refuse('channel_not_claimable') end
-local facts, reused = seen()
-if reused then return reused end
---- @include lib/reclaim
---- @include lib/wake
+if mode ~= 'claimable' then
+  --- @include lib/answer
+  return refuse('channel_not_claimable')
+end
 local entries, records = {}, {}
-if facts then
+if idem_ms > 0 then
+  --- @include lib/answer
+  --- @include lib/once
+  --- @include lib/record
+  local facts, reused = seen()
+  if reused then return reused end
   -- Pairs of number and attempt.
-  for i = 1, #facts, 2 do
+  for i = 1, facts and #facts or 0, 2 do
     local text = redis.call('HGET', claims, facts[i])
     local r = parse(text)
-    local entry = redis.call('XRANGE', log, sid(facts[i] + 0), sid(facts[i] + 0))[1]
+    local entry = redis.call('XRANGE', log, facts[i], facts[i])[1]
     if entry and held(r) and r.attempt == facts[i + 1] + 0 and facts[i] + 0 > dead then
       entries[#entries + 1], records[#records + 1] = entry, text
     end
@@ -51,15 +52,24 @@ if facts then
   if #entries > 0 then return ok('replayed', ttl, entries, records) end
 end
 
---- @include lib/lease_room
-if running then max = math.min(max, lease_cap - running) end
-local ended = reclaim()
+local running = false
+if lease_ms > 0 then
+  --- @include lib/lease_room
+  if running and running >= lease_cap then
+    --- @include lib/answer
+    return refuse('quota_exceeded', 'limit', 'leases_per_channel', 'value#', lease_cap)
+  end
+  if running then max = math.min(max, lease_cap - running) end
+end
+local ended
+--- @include lib/reclaim
 local taken = {}
+local oldest = '(' .. string.format('%d', math.max(dead, 0))
 -- An index entry whose message is gone is dropped and the next one looked at; four rounds bound that.
 for _ = 1, 4 do
-  local numbers = redis.call('ZRANGEBYSCORE', open, '(' .. int(math.max(dead, 0)), '+inf', 'LIMIT', 0, max)
+  local numbers = redis.call('ZRANGEBYSCORE', open, oldest, '+inf', 'LIMIT', 0, max)
   for _, m in ipairs(numbers) do
-    local entry = redis.call('XRANGE', log, sid(m + 0), sid(m + 0))[1]
+    local entry = redis.call('XRANGE', log, m, m)[1]
     if entry then
       entries[#entries + 1], taken[#taken + 1] = entry, m
     else
@@ -68,29 +78,42 @@ for _ = 1, 4 do
   end
   if #entries > 0 or #numbers == 0 then break end
 end
-if #entries == 0 then return ok('empty', next_lease_end(), ended) end
+if #entries == 0 then
+  --- @include lib/next_lease
+  return { 'empty', now, next_lease_end(), ended }
+end
 
 local before = redis.call('HMGET', claims, unpack(taken))
-local lease_until = lease_ms > 0 and now + lease_ms * 1000 or 0
-local kept = {}
+local ends = lease_ms > 0 and string.format('%d', now + lease_ms * 1000) or '0'
+local holder = '\31' .. ends .. '\31' .. secret .. '\31' .. key .. '\31' .. actor .. '\31' .. name .. '\31' .. now_text .. '\31' .. now_text .. '\31'
+local written, leased, kept = {}, {}, {}
 for i, m in ipairs(taken) do
-  local old = parse(before[i])
-  local r = {
-    state = 'h', attempt = (old and old.attempt or 0) + 1, lease_until = lease_until,
-    secret = secret, key = key, actor = actor, name = name, claimed_at = now, since = now, acks = old and old.acks or '',
-  }
-  records[i] = pack(r)
-  redis.call('ZREM', open, m)
-  redis.call('HSET', claims, m, records[i])
-  if lease_ms > 0 then redis.call('ZADD', leases, int(lease_until), m) end
-  kept[#kept + 1], kept[#kept + 2] = m, int(r.attempt)
+  local attempt, acks = '1', ''
+  if before[i] then
+    attempt, acks = string.match(before[i], '^%a\31(%d+)\31%d+\31[^\31]*\31[^\31]*\31[^\31]*\31[^\31]*\31%d+\31%d+\31(.*)$')
+    attempt = string.format('%d', attempt + 1)
+  end
+  records[i] = 'h\31' .. attempt .. holder .. acks
+  written[2 * i - 1], written[2 * i] = m, records[i]
+  leased[2 * i - 1], leased[2 * i] = ends, m
+  kept[2 * i - 1], kept[2 * i] = m, attempt
 end
+redis.call('ZREM', open, unpack(taken))
+redis.call('HSET', claims, unpack(written))
 if lease_ms > 0 then
-  if redis.call('ZRANGE', leases, 0, 0)[1] == taken[1] then wake_up('one') end
+  redis.call('ZADD', leases, unpack(leased))
+  -- The earliest end of all is news for those who wait.
+  if redis.call('ZCOUNT', leases, '-inf', ends) == #taken then redis.pcall('SPUBLISH', wake, 'one') end
 end
-note_leases()
-remember(unpack(kept))
+if running then
+  --- @include lib/lease_note
+end
+if idem_ms > 0 then
+  --- @include lib/answer
+  --- @include lib/once
+  remember(unpack(kept))
+end
 if watched and watched > now then
   for _, m in ipairs(taken) do redis.pcall('SPUBLISH', wake .. ':' .. m, 'claimed') end
 end
-return ok('claimed', ttl, entries, records, ended)
+return { 'claimed', now, ttl, entries, records, ended }

@@ -12,7 +12,7 @@ claims/release: the holder gives a message back; it can be claimed again at once
 @key wake     pubsub
 @key idem     string
 @arg key      text  who asks
-@arg n        int   the message
+@arg n        text  the message
 @arg actor    text  actor id
 @arg secret   text  of the lease token that was sent, or empty
 @arg idem_ms  int
@@ -30,28 +30,31 @@ claims/release: the holder gives a message back; it can be claimed again at once
 @no  idempotency_key_reused
 ]]
 --- @include lib/answer
---- @include lib/once
 --- @include lib/access
-
 if mode ~= 'claimable' then return refuse('channel_not_claimable') end
-local facts, reused = seen()
-if reused then return reused end
---- @include lib/message
---- @include lib/wake
-if facts and record then return ok('replayed', ttl, entry, pack(record)) end
-if secret ~= '' and not (held(record) and record.secret == secret and record.key == key) then
-  local state = held(record) and 'claimed' or record and record.state == 'd' and 'done' or 'open'
-  return refuse('lease_lost', 'attempt#', record and record.attempt or 0, 'state', state)
+local facts
+if idem_ms > 0 then
+  --- @include lib/once
+  local first, reused = seen()
+  if reused then return reused end
+  facts = first
 end
-if not held(record) then return refuse('not_claimed') end
+--- @include lib/message
+if facts and record then return ok('replayed', ttl, entry, record) end
+if secret ~= '' and not (held and its_secret == secret and its_key == key) then
+  return refuse('lease_lost', 'attempt#', (attempt or 0) + 0, 'state', held and 'claimed' or state == 'd' and 'done' or 'open')
+end
+if not held then return refuse('not_claimed') end
 -- The token of the running lease is proof enough; without one the actor has to be the holder.
-if secret == '' and record.actor ~= actor then return refuse('forbidden', 'claimed_by', record.name) end
+if secret == '' and its_actor ~= actor then return refuse('forbidden', 'claimed_by', its_name) end
 
-local leased = record.lease_until > 0
-local text = open_again(record)
-redis.call('HSET', claims, int(n), text)
-redis.call('ZREM', leases, int(n))
-redis.call('ZADD', open, int(n), int(n))
-remember(int(record.attempt))
-wake_up('one')
-return ok('released', ttl, entry, text, leased and 1 or 0)
+record = 'o\31' .. attempt .. '\0310\31\31\31\31\0310\0310\31' .. acks
+redis.call('HSET', claims, n, record)
+if lease_until > 0 then redis.call('ZREM', leases, n) end
+redis.call('ZADD', open, n, n)
+if idem_ms > 0 then
+  --- @include lib/once
+  remember(attempt)
+end
+redis.pcall('SPUBLISH', wake, 'one')
+return ok('released', ttl, entry, record, lease_until > 0 and 1 or 0)

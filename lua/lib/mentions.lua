@@ -1,5 +1,5 @@
 -- Whom the message of the arg `mentions` mentions: those who may read the channel; others are left out without a word. Sets `to`, what
--- stands in the message, and `pushes`, the ids of those who are to be told. At most 50, the replica sends no more; none where it knows none
+-- stands in the message, and `pushes`, the ids of those who are to be told, where there are any. At most 50, the replica sends no more; none where it knows none
 -- of those that were named.
 local ids, names, keys, wants = {}, {}, {}, {}
 for id, name, key, push in string.gmatch(mentions, '([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31') do
@@ -7,11 +7,12 @@ for id, name, key, push in string.gmatch(mentions, '([^\31]*)\31([^\31]*)\31([^\
 end
 local inside = restricted and ids[1] and redis.call('HMGET', members, unpack(keys))
 local text = ''
-pushes = {}
+local told = {}
 for i, id in ipairs(ids) do
   if not restricted or inside[i] then
     text = text .. id .. '\31' .. names[i] .. '\31'
-    if wants[i] == '1' then pushes[#pushes + 1] = id end
+    if wants[i] == '1' then told[#told + 1] = id end
   end
 end
-if text ~= '' then to = { 't', text } end
+if text ~= '' then to = text end
+if told[1] then pushes = told end

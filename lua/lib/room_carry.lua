@@ -1,5 +1,6 @@
 -- Somebody listens: the entry follows its 'more', with who is in the room; who has read up to it needs no look. Who waits there was given it
 -- with that, and waits no more: written together with the entry, so that a failover loses both or neither.
+--- @include lib/number
 local all, told = redis.call('HGETALL', people), {}
 for i = 2, #all, 2 do
   local its_place, waits_until, has, who = string.match(all[i], '^(%d+)\31%d+\31(%d+)\31(%d+)\31(.*)$')

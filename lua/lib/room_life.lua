@@ -1,17 +1,15 @@
 -- Reads the room into locals, and where it is in its life by Redis' time alone: `state` is awake, asleep or over (with `reason`, `over_at`). Ends
--- the script with `unknown` where there is no room, or it ended more than a day ago. Takes the args idle_ms and hibernate_ms.
---- @include lib/answer
-local digest, ends, seen, length, reason, over_at, resumes, maker =
-  unpack(redis.call('HMGET', room, 'token', 'ends', 'seen', 'length', 'reason', 'over_at', 'resumes', 'maker'))
-if not digest then return ok('unknown') end
-ends, seen, length, resumes = ends + 0, seen + 0, length + 0, resumes + 0
+-- the script with `unknown` where there is no room, or it ended more than a day ago. Takes the args idle_ms and hibernate_ms. `texts`: ever sent.
+local digest, ends, seen, length, reason, texts = unpack(redis.call('HMGET', room, 'token', 'ends', 'seen', 'length', 'reason', 'sent'))
+if not digest then return { 'unknown', now } end
+ends, seen, length = ends + 0, seen + 0, length + 0
 -- `seen` is written once a step only, so the room lives a step longer than it says.
 local step = math.min(1000000, idle_ms * 50)
 local asleep_at = seen + idle_ms * 1000 + step
 local dead_at = asleep_at + hibernate_ms * 1000
-local state = 'awake'
+local state, over_at = 'awake'
 if reason then
-  state, over_at = 'over', over_at + 0
+  state, over_at = 'over', redis.call('HGET', room, 'over_at') + 0
 elseif ends <= now and ends <= dead_at then
   state, reason, over_at = 'over', 'max_lifetime', ends
 elseif dead_at <= now then
@@ -19,4 +17,4 @@ elseif dead_at <= now then
 elseif asleep_at <= now then
   state = 'asleep'
 end
-if state == 'over' and now - over_at >= 86400000000 then return ok('unknown') end
+if state == 'over' and now - over_at >= 86400000000 then return { 'unknown', now } end

@@ -21,7 +21,7 @@ messages/list: a page of live messages after a cursor, oldest first.
 --- @include lib/access
 --- @include lib/ahead
 --- @include lib/page
---- @include lib/reclaim
+--- @include lib/next_lease
 
 local to = before > 0 and '(' .. sid(math.max(before - ttl, 1)) or '+'
 local entries, more = read_page('XRANGE', '(' .. sid(math.max(cursor, dead, 0)), to, limit)

@@ -23,7 +23,8 @@ Looks at no more than 500 messages: the page may be short or empty and go on at 
 --- @include lib/access
 --- @include lib/ahead
 --- @include lib/page
---- @include lib/reclaim
+--- @include lib/next_lease
+--- @include lib/record
 
 local LOOK_AT = 500
 local entries, records, bytes, looked = {}, {}, 0, 0

@@ -22,11 +22,11 @@ messages/list_unclaimed: a page of the messages that can be claimed, after a cur
 --- @include lib/access
 --- @include lib/ahead
 --- @include lib/page
---- @include lib/reclaim
+--- @include lib/next_lease
 
 local entries, more, ended = {}, false, 0
 if mode == 'claimable' then
-  ended = reclaim()
+  --- @include lib/reclaim
   local to = before > 0 and '(' .. int(math.max(before - ttl, 0)) or '+inf'
   local bytes = 0
   local numbers = redis.call('ZRANGEBYSCORE', open, '(' .. int(math.max(cursor, dead, 0)), to, 'LIMIT', 0, limit)

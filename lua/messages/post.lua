@@ -12,20 +12,20 @@ messages/post: append one message to a channel, put it up for claiming, wake the
 @key wake     pubsub
 @key idem     string  first answer of this request
 @arg head     text    key that posts, actor id, actor name, label, joined by \31; where its request is traced, a traceparent behind them
-@arg content  text
-@arg metadata text    JSON as it was sent, or empty
+@arg content  long
+@arg metadata long    JSON as it was sent, or empty
 @arg floor    int     a new number is not below this, within 60 s of now
 @arg cap      int     most messages of any channel: a ring drops its oldest, another channel takes no more
 @arg cap_bytes int    most memory that the log of any channel may take, likewise
 @arg task     text    1: only if the channel is claimable
 @arg schema   text    fingerprint of the metadata_schema that the metadata was checked under and fits; empty: none
-@arg mentions text    actors that it mentions: id, name, key, 1 if it has a webhook, each ended by \31; - if none of them is known
+@arg mentions long    actors that it mentions: id, name, key, 1 if it has a webhook, each ended by \31; - if none of them is known
 @arg idem_ms  int     life of the first answer, 0: none is kept
 @arg body     text    hash of the request's body
-@ok  posted    number, ttl µs; where it mentions or pushes also those mentioned who may read it: id, name, each ended by \31; 1 if there is
-               something in the outbox. Now and then, the longer the message the likelier, behind these four: the key that owns the channel,
-               bytes that the channel holds in memory, its deadline (ms)
-@ok  replayed  the same; 0
+@ok  posted    number, ttl µs; where it mentions or pushes also 1 if there is something in the outbox; where it mentions also those mentioned who
+               may read it: id, name, each ended by \31. Now and then, the longer the message the likelier, behind these four: the key that owns
+               the channel, bytes that the channel holds in memory, its deadline (ms)
+@ok  replayed  number, ttl µs; where it mentions also 0, and those mentioned
 @ok  schema_changed  fingerprint and text of the schema that it is to be checked under; nothing was written
 @ok  full      the channel's owner holds as much as it may, at least until then (µs); nothing was posted
 @ok  look      it did until now: the key that owns the channel, bytes that the channel holds, its deadline (ms); nothing was posted
@@ -50,7 +50,7 @@ if idem_ms > 0 then
   if reused then return reused end
   if facts and mentions ~= '' then -- who might read it then stands in the message
     local entry = redis.call('XRANGE', log, facts[1], facts[1])[1]
-    return ok('replayed', facts[1] + 0, ttl, entry and entry[2][7] == 't' and entry[2][8] or '', 0)
+    return ok('replayed', facts[1] + 0, ttl, 0, entry and entry[2][7] == 't' and entry[2][8] or '')
   end
   if facts then return ok('replayed', facts[1] + 0, ttl) end
 end
@@ -83,28 +83,37 @@ if (length >= cap or bytes > cap_bytes) and not max_messages then
   end
 end
 
-local to = {}
-local pushes = to -- one table for both while there is nothing in them
+local to, pushes
 if mentions ~= '' then
   --- @include lib/mentions
 end
 local waiting
-if hooked or pushes[1] then
+if hooked or pushes then
   --- @include lib/outbox_room
 end
 
 -- Unique and increasing within the channel, also when the clock stands still or a failover set it back: the log takes no number that is not
 -- above all it was ever given.
-local n = floor > now and math.min(floor, now + 60000000) or now
-local id = string.format('%d', n)
-local added = type(redis.pcall('XADD', log, 'NOMKSTREAM', id, 'h', head, 'c', content, 'm', metadata, unpack(to)))
-if added == 'table' then -- an error: it was given that number, or a higher one
-  --- @include lib/last
-  n = last_number() + 1
-  id = int(n)
+local n, id = now, now_text
+if floor > now then
+  n = math.min(floor, now + 60000000)
+  id = string.format('%d', n)
 end
-local no_log = added == 'boolean'
-if added ~= 'string' then redis.call('XADD', log, id, 'h', head, 'c', content, 'm', metadata, unpack(to)) end
+local added
+if to then
+  added = redis.pcall('XADD', log, 'NOMKSTREAM', id, 'h', head, 'c', content, 'm', metadata, 't', to)
+else
+  added = redis.pcall('XADD', log, 'NOMKSTREAM', id, 'h', head, 'c', content, 'm', metadata)
+end
+local no_log = not added
+if type(added) ~= 'string' then
+  if added then -- an error: it was given that number, or a higher one
+    --- @include lib/last
+    n = last_number() + 1
+    id = int(n)
+  end
+  redis.call('XADD', log, id, 'h', head, 'c', content, 'm', metadata, unpack(to and { 't', to } or {}))
+end
 if mode == 'claimable' then redis.call('ZADD', open, id, id) end
 if no_log or deadline * 1000 < n + (ttl + retention) * 1.01 then
   --- @include lib/deadline
@@ -125,18 +134,25 @@ if over > 0 then
 end
 if n % 32 == 0 then -- now and then: 64 out for 32 in is more than comes in
   --- @include lib/trim
-  --- @include lib/settings
   drop_gone()
   close_expired()
-  local near = redis.call('XLEN', log) > cap - NEAR or redis.call('MEMORY', 'USAGE', log) > cap_bytes * 0.9
+end
+-- Each 32nd post, each one of 32 KiB: a channel takes about 32 KiB more, or 32 messages, before it is looked at.
+local told
+if n % 32 * 1024 <= #content + #metadata then
+  --- @include lib/in_memory
+  local near = crowded
+  if n % 32 == 0 then near = redis.call('XLEN', log) > cap - NEAR or of_log > cap_bytes * 0.9 end
   if near ~= crowded then
+    --- @include lib/settings
     redis.call('HSET', meta, 'crowded', near and '1' or '0')
     pack_settings()
   end
+  told = { 'posted', now, n, ttl, (hooked or pushes) and 1 or 0, to or '', owner, in_memory, deadline }
 end
-if hooked or pushes[1] then
+if hooked or pushes then
   if hooked then redis.call('XADD', outbox, '*', 'e', 'message.created\31' .. id .. '\31\31') end
-  for _, actor in ipairs(pushes) do redis.call('XADD', outbox, '*', 'e', 'mention\31' .. id .. '\31' .. actor .. '\31') end
+  for _, actor in ipairs(pushes or {}) do redis.call('XADD', outbox, '*', 'e', 'mention\31' .. id .. '\31' .. actor .. '\31') end
   --- @include lib/outbox
 end
 if idem_ms > 0 then
@@ -150,10 +166,8 @@ if #content + #metadata > 4096 then
 elseif redis.pcall('SPUBLISH', wake, 'more') ~= 0 then
   --- @include lib/carry
 end
--- Each 32nd post, each one of 32 KiB: a channel takes about 32 KiB more, or 32 messages, before it is looked at.
-if n % 32 * 1024 <= #content + #metadata then
-  --- @include lib/in_memory
-  return { 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0, owner, in_memory, deadline }
-end
-if hooked or to[1] then return { 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0 } end
-return { 'posted', now, n, ttl }
+if told then return told end
+if to then return { 'posted', now, n, ttl, (hooked or pushes) and 1 or 0, to } end
+-- A list costs more than a call does.
+if hooked then return struct.pack('<dddd', now, n, ttl, 1) end
+return struct.pack('<ddd', now, n, ttl)

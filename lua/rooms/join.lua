@@ -20,11 +20,12 @@ rooms/join: become a participant. The first join of a room that sleeps wakes it:
 @ok  channel_full
 @ok  name_taken
 ]]
+--- @include lib/answer
 --- @include lib/room
 --- @include lib/room_seen
---- @include lib/room_append
 --- @include lib/replication
 if state == 'over' then return ok('over', reason, over_at) end
+local maker = redis.call('HGET', room, 'maker')
 local woke = state == 'asleep'
 local number = 0
 if not woke then
@@ -48,6 +49,9 @@ if woke then
 end
 local has = int(woke and 1 or length + 1)
 redis.call('HSET', people, participant, table.concat({ number, int(now), 0, has, key_fp, name }, '\31'))
-append('join', name, '')
+local kind, from, text = 'join', name, ''
+length = redis.call('HINCRBY', room, 'length', 1)
+local count = int(length)
+--- @include lib/room_append
 if length < max_messages then keep(now) end
 return ok('joined', length, redis.call('HGETALL', people), woke and 1 or 0, maker)

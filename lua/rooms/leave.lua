@@ -22,10 +22,12 @@ rooms/leave: a participant goes. After the last one the room soon falls asleep.
 --- @include lib/room_awake
 --- @include lib/participant
 --- @include lib/room_seen
---- @include lib/room_append
 redis.call('HDEL', people, participant)
 local empty = redis.call('EXISTS', people) == 0
-append('leave', string.match(about, '\31(.*)$'), '')
+local kind, from, text = 'leave', string.match(about, '\31(.*)$'), ''
+length = redis.call('HINCRBY', room, 'length', 1)
+local count = int(length)
+--- @include lib/room_append
 -- As if it had been used for the last time so long ago that it falls asleep after the linger.
 if empty and length < max_messages then keep(now - math.max(idle_ms * 1000 + step - linger_ms * 1000, 0)) end
-return ok('left')
+return { 'left', now }

@@ -19,6 +19,7 @@ rooms/poll: what is in the room from an index on, and that the participant is th
 @ok  over      reason, when µs
 @ok  participant_not_in_channel
 ]]
+--- @include lib/answer
 --- @include lib/room
 if state == 'asleep' then return ok('asleep') end
 if state == 'over' and (now - over_at >= 5000000 or since > length or reason == 'hibernate_expired') then return ok('over', reason, over_at) end

@@ -12,7 +12,7 @@ rooms/send: append one sealed text.
 @arg hibernate_ms int  a room that sleeps ends after this
 @arg max_messages int
 @arg participant  text
-@arg text      text
+@arg text      long
 @arg fault     text    what is wrong with the text, or empty; said after everything else
 @arg once_ms   int     how long the index is kept for a repeat, 0: not at all
 @ok  sent      index
@@ -23,17 +23,23 @@ rooms/send: append one sealed text.
 @ok  bad_text
 ]]
 --- @include lib/room_awake
---- @include lib/participant
-if fault ~= '' then return ok('bad_text') end
+local person = redis.call('HGET', people, participant)
+if not person then return { 'participant_not_in_channel', now } end
+if fault ~= '' then return { 'bad_text', now } end
 if once_ms > 0 then
   local first = redis.call('GET', sent)
-  if first then return ok('sent', first + 0) end
+  if first then return { 'sent', now, first + 0 } end
 end
---- @include lib/room_seen
+local noticed, from = string.match(person, '^%d+\31(%d+)\31%d+\31%d+\31[^\31]*\31(.*)$')
+if now - noticed >= step or now - seen >= step then
+  --- @include lib/person
+  --- @include lib/room_seen
+  notice(parked_until, 0)
+end
+local kind = 'message'
+length = length + 1
+local count = string.format('%d', length)
+redis.call('HSET', room, 'length', count, 'sent', string.format('%d', texts + 1))
 --- @include lib/room_append
-notice(parked_until, 0)
-local name = string.match(about, '\31(.*)$')
-local index = append('message', name, text)
-redis.call('HINCRBY', room, 'sent', 1)
-if once_ms > 0 then redis.call('SET', sent, index, 'PX', once_ms) end
-return ok('sent', index)
+if once_ms > 0 then redis.call('SET', sent, length - 1, 'PX', once_ms) end
+return struct.pack('<dd', now, length - 1)

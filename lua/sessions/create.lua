@@ -7,8 +7,8 @@ sessions/create: a new session of a key. Removes what has ended, at most 64 a ca
 @key idem           string
 @arg id       text  id of the new session
 @arg name     text
-@arg metadata text  JSON as it was sent, or empty
-@arg state    text  JSON as it was sent, or empty
+@arg metadata long  JSON as it was sent, or empty
+@arg state    long  JSON as it was sent, or empty
 @arg cap      int   most sessions of a key
 @arg idem_ms  int
 @arg body     text

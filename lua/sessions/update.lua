@@ -7,8 +7,8 @@ sessions/update: put new values in the place of a session's, if it still has the
 @arg id        text
 @arg rev       int   revision that was read
 @arg name      text
-@arg metadata  text  JSON, or empty
-@arg state     text  JSON, or empty
+@arg metadata  long  JSON, or empty
+@arg state     long  JSON, or empty
 @arg idem_ms   int
 @arg body      text
 @ok  updated   record

@@ -17,9 +17,10 @@ usage/channel_metrics: what a channel holds and what was done in it, for its own
 ]]
 --- @include lib/answer
 --- @include lib/owner
---- @include lib/reclaim
+--- @include lib/number
 
-local ended = reclaim()
+local ended
+--- @include lib/reclaim
 local posted = 0
 if redis.call('EXISTS', log) == 1 then
   local about = redis.call('XINFO', 'STREAM', log)

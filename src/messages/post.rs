@@ -187,10 +187,10 @@ pub async fn post(
         if reply.status() != "schema_changed" {
             let micros = reply.micros(0)?;
             let told = reply.len() > 2; // it mentions somebody, is pushed, or looked at what the channel holds
-            if told && reply.int(3)? == 1 {
+            if told && reply.int(2)? == 1 {
                 webhooks::hand_over_later(app, channel);
             }
-            let mentions = if told { reply.text(2)? } else { String::new() };
+            let mentions = if reply.len() > 3 { reply.text(3)? } else { String::new() };
             let stored = Stored { micros, head, content: message.content, metadata, mentions };
             let replayed = reply.status() == "replayed";
             if !replayed {

@@ -3,7 +3,9 @@
 //! The header of a script is its contract : `@key` and `@arg` lines become locals, `@ok` and `@no` lines are
 //! what it may answer. A header that names a key or code the program does not know, or an answer outside the header, is a fault.
 
+mod arguments;
 mod call;
+mod numbers;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -15,10 +17,13 @@ use super::measure;
 use super::scripts::LIB;
 use crate::error::{ApiError, Code};
 
+pub use arguments::{Arguments, Given, Kind, Sent};
 pub use call::Call;
+pub use numbers::as_list;
 
-/// The line that reads the clock: Redis' own, once. Script tests put a time of theirs in its place.
-pub const CLOCK: &str = "local now; do local t = redis.call('TIME'); now = t[1] * 1000000 + t[2] end";
+/// The line that reads the clock: Redis' own, once, as number and as text. Script tests put a time of theirs in its place.
+pub const CLOCK: &str = "local now, now_text; do local t = redis.call('TIME'); local us = t[2]; \
+                         if #us < 6 then us = string.rep('0', 6 - #us) .. us end; now_text = t[1] .. us; now = now_text + 0 end";
 
 /// What an idempotent write takes, behind all else: the key of its first answer, how long that lives, what it is for. A request without
 /// idempotency sends none of them, since each costs Redis time.
@@ -37,11 +42,11 @@ pub struct Script {
 #[derive(Debug)]
 pub struct Parsed {
     keys: Vec<&'static KeyDef>,
-    args: Vec<String>,
+    args: Arguments,
     /// Whether further arguments follow the named ones (the local `rest`).
     rest: bool,
-    /// Whether the last key and the last two arguments are left out without idempotency. Not where further arguments follow them.
-    may_omit_once: bool,
+    /// Whether it takes what an idempotent write takes.
+    is_once: bool,
     oks: Vec<String>,
     refusals: Vec<Code>,
     text: String,
@@ -85,14 +90,13 @@ impl Parsed {
         self.keys.iter().copied()
     }
 
-    pub fn args(&self) -> &[String] {
+    pub fn args(&self) -> &Arguments {
         &self.args
     }
 
-    /// How many of the keys and of the arguments are sent, the first ones of each, where the first answer is kept so long.
-    pub fn sent(&self, idem_ms: Option<&[u8]>) -> (usize, usize) {
-        let omitted = self.may_omit_once && idem_ms == Some(b"0");
-        if omitted { (self.keys.len() - 1, self.args.len() - 2) } else { (self.keys.len(), self.args.len()) }
+    /// The keys that are sent: not the last one, that of the first answer, where none is kept.
+    pub fn keys_sent(&self, is_kept: bool) -> &[&'static KeyDef] {
+        &self.keys[..self.keys.len() - usize::from(self.is_once && !is_kept)]
     }
 
     pub fn oks(&self) -> &[String] {
@@ -111,7 +115,7 @@ impl Parsed {
         let (header, _) = source.strip_prefix("--[[").and_then(|s| s.split_once("]]")).ok_or("no header")?;
         let mut slot = None;
         let (mut keys, mut args, mut oks, mut refusals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut numbers, mut flags, mut rest) = (String::new(), "", false);
+        let (mut flags, mut rest) = ("", false);
         for line in header.lines() {
             let mut words = line.split_whitespace();
             let (tag, word) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
@@ -123,11 +127,8 @@ impl Parsed {
                     keys.push(def);
                 }
                 "@arg" => {
-                    args.push(word.to_owned());
-                    if words.next() == Some("int") {
-                        let given = if word == IDEM_MS { "(idem_ms or 0)" } else { word };
-                        numbers += &format!("{word} = {given} + 0 ");
-                    }
+                    let kind = words.next().and_then(Kind::of).ok_or(format!("@arg {word} is text, long or int"))?;
+                    args.push((word.to_owned(), kind));
                 }
                 "@rest" => {
                     rest = true;
@@ -140,7 +141,8 @@ impl Parsed {
             }
         }
         let is_once = ends_with_once(&keys, &args)?;
-        let locals = locals(&keys, &args, rest) + &numbers;
+        let args = Arguments::new(args, rest);
+        let locals = locals(&keys) + &args.prelude();
         let shebang = if flags.is_empty() { "#!lua".to_owned() } else { format!("#!lua flags={flags}") };
         let mut text = format!("{shebang}\n{locals}\n{CLOCK}\n");
         let mut lines = vec![(format!("{name} (prelude)"), 0); 3];
@@ -148,7 +150,7 @@ impl Parsed {
         expand(name, source, &mut text, &mut lines, &mut included)?;
         let sha = deadpool_redis::redis::Script::new(&text).get_hash().to_owned();
         let duration = measure::duration_of(name).map_err(|e| e.to_string())?;
-        Ok(Self { keys, args, rest, may_omit_once: is_once && !rest, oks, refusals, text, sha, lines, duration })
+        Ok(Self { keys, args, rest, is_once, oks, refusals, text, sha, lines, duration })
     }
 
     /// Puts `lua/file:line` in the place of Redis' own line numbers.
@@ -176,30 +178,22 @@ fn text_of(name: &str, built_in: &'static str) -> Cow<'static, str> {
 }
 
 /// Whether the header takes what an idempotent write takes.
-fn ends_with_once(keys: &[&KeyDef], args: &[String]) -> Result<bool, String> {
+fn ends_with_once(keys: &[&KeyDef], args: &[(String, Kind)]) -> Result<bool, String> {
     let key = keys.iter().position(|k| k.name == IDEM);
-    let arg = args.iter().position(|a| a == IDEM_MS);
+    let arg = args.iter().position(|a| a.0 == IDEM_MS);
     match (key, arg) {
         (None, None) => Ok(false),
-        (Some(k), Some(a)) if k + 1 == keys.len() && a + 2 == args.len() && args[a + 1] == BODY => Ok(true),
+        (Some(k), Some(a)) if k + 1 == keys.len() && a + 2 == args.len() && args[a + 1].0 == BODY => Ok(true),
         _ => Err(format!("@key {IDEM} comes after the other keys, @arg {IDEM_MS} and {BODY} after the other arguments")),
     }
 }
 
-/// The first line of a script: what the header names, as locals.
-fn locals(keys: &[&KeyDef], args: &[String], rest: bool) -> String {
-    let names: Vec<&str> = keys.iter().map(|k| k.name).collect();
-    let mut line = String::new();
-    if !names.is_empty() {
-        line += &format!("local {} = unpack(KEYS) ", names.join(", "));
+/// The keys that the header names, as locals.
+fn locals(keys: &[&KeyDef]) -> String {
+    if keys.is_empty() {
+        return String::new();
     }
-    if !args.is_empty() {
-        line += &format!("local {} = unpack(ARGV) ", args.join(", "));
-    }
-    if rest {
-        line += &format!("local rest = {{unpack(ARGV, {})}} ", args.len() + 1);
-    }
-    line
+    format!("local {} = unpack(KEYS) ", keys.iter().map(|k| k.name).collect::<Vec<_>>().join(", "))
 }
 
 /// Appends a source without its header, with each included piece once in its scope, before its first use.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use deadpool_redis::redis::{Cmd, Value};
 
-use super::{IDEM_MS, Parsed, Script};
+use super::{Given, IDEM_MS, Parsed, Script, Sent, as_list};
 use crate::error::ApiError;
 use crate::store::Slot;
 use crate::store::command::{Keys, command};
@@ -18,7 +18,7 @@ pub struct Call<'a> {
     script: &'static Script,
     slot: &'a Slot,
     parameters: Vec<(&'static str, Cow<'a, str>)>,
-    args: Vec<(&'static str, Cow<'a, [u8]>)>,
+    args: Vec<(&'static str, Given<'a>)>,
     rest: Vec<Cow<'a, [u8]>>,
     may_send_again: bool,
     client_may_repeat: bool,
@@ -47,13 +47,13 @@ impl<'a> Call<'a> {
 
     /// A text argument.
     pub fn arg(mut self, name: &'static str, value: &'a str) -> Self {
-        self.args.push((name, Cow::Borrowed(value.as_bytes())));
+        self.args.push((name, Given::Text(Cow::Borrowed(value.as_bytes()))));
         self
     }
 
     /// A whole number as argument.
     pub fn int(mut self, name: &'static str, value: u64) -> Self {
-        self.args.push((name, Cow::Owned(value.to_string().into_bytes())));
+        self.args.push((name, Given::Number(value)));
         self
     }
 
@@ -105,7 +105,8 @@ impl<'a> Call<'a> {
     /// The script's refusal; a 503 when Redis is in trouble; a fault when script and caller do not fit.
     pub async fn run(self, redis: &Redis) -> Result<Reply, ApiError> {
         let parsed = self.script.parsed()?;
-        let (keys, args) = (self.keys(parsed)?, self.args(parsed)?);
+        let (keys, sent) = (self.keys(parsed)?, self.args(parsed)?);
+        let args = sent.in_order();
         let span = if telemetry::is_on() { ScriptSpan::begin(self.script.name) } else { None };
         let began = Instant::now();
         let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
@@ -135,7 +136,8 @@ impl<'a> Call<'a> {
     }
 
     fn decode(&self, parsed: &Parsed, redis: &Redis, value: Value) -> Result<Reply, ApiError> {
-        let reply = Reply::decode(self.script.name, value)?;
+        let first_word = parsed.oks.first().map_or("", String::as_str);
+        let reply = Reply::decode(self.script.name, as_list(first_word, value))?;
         redis.clock().observe(reply.now());
         if reply.status() != "refused" {
             return if parsed.oks.iter().any(|w| w == reply.status()) { Ok(reply) } else { Err(reply.unexpected()) };
@@ -167,9 +169,9 @@ impl<'a> Call<'a> {
         if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().any(|k| k.name == *n)) {
             return Err(wrong(unknown));
         }
-        let sent = parsed.sent(self.idem_ms()).0;
-        let mut keys = Keys { text: String::with_capacity(sent * 48), ends: Vec::with_capacity(sent) };
-        for &key in &parsed.keys[..sent] {
+        let sent = parsed.keys_sent(self.is_kept());
+        let mut keys = Keys { text: String::with_capacity(sent.len() * 48), ends: Vec::with_capacity(sent.len()) };
+        for &key in sent {
             let parameter = self.parameters.iter().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_ref());
             self.slot.write_key(key, parameter, &mut keys.text).ok_or_else(|| wrong(key.name))?;
             keys.ends.push(keys.text.len());
@@ -177,24 +179,18 @@ impl<'a> Call<'a> {
         Ok(keys)
     }
 
-    fn idem_ms(&self) -> Option<&[u8]> {
-        self.args.iter().find(|(name, _)| *name == IDEM_MS).map(|(_, value)| value.as_ref())
+    /// Whether the first answer is kept for those who ask again.
+    fn is_kept(&self) -> bool {
+        self.args.iter().any(|(name, given)| *name == IDEM_MS && !matches!(given, Given::Number(0)))
     }
 
-    fn args(&self, parsed: &Parsed) -> Result<Vec<&[u8]>, ApiError> {
+    fn args<'s>(&'s self, parsed: &Parsed) -> Result<Sent<'s>, ApiError> {
         let wrong = |what: String| ApiError::internal(format!("lua/{}.lua: {what}", self.script.name));
-        if self.args.len() != parsed.args.len() || (!parsed.rest && !self.rest.is_empty()) {
-            return Err(wrong(format!("takes {:?}, was given {:?}", parsed.args, self.args.iter().map(|a| a.0).collect::<Vec<_>>())));
+        if self.args.len() != parsed.args.names().len() || (!parsed.rest && !self.rest.is_empty()) {
+            let given = self.args.iter().map(|a| a.0).collect::<Vec<_>>();
+            return Err(wrong(format!("takes {:?}, was given {given:?}", parsed.args.names())));
         }
-        parsed.args[..parsed.sent(self.idem_ms()).1]
-            .iter()
-            .map(|name| {
-                self.args
-                    .iter()
-                    .find(|(n, _)| n == name)
-                    .map(|(_, v)| v.as_ref())
-                    .ok_or_else(|| wrong(format!("argument {name} is missing")))
-            })
-            .collect()
+        let given = |name: &str| self.args.iter().find(|(n, _)| *n == name).map(|(_, given)| given);
+        parsed.args.send(given, self.is_kept()).map_err(|name| wrong(format!("argument {name} is missing, or not a number")))
     }
 }

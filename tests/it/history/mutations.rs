@@ -40,35 +40,35 @@ const fn edit(file: &'static str, find: &'static str, put: &'static str) -> Edit
 const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "claim by id takes what another holds",
-        edits: &[edit("claims/claim", "  if held(record) then\n", "  if false then\n")],
+        edits: &[edit("claims/claim", "  if held then\n", "  if false then\n")],
         noticed_by: OneHolder,
     },
     Mutation {
         what: "claim by id leaves the message among the unclaimed",
-        edits: &[edit("claims/claim", "redis.call('ZREM', open, int(n))\n", "")],
+        edits: &[edit("claims/claim", "redis.call('ZREM', open, n) == 0", "not redis.call('ZSCORE', open, n)")],
         noticed_by: OneHolder,
     },
     Mutation {
         what: "claim by id does not look for the message among the unclaimed, or for a holder",
         edits: &[
-            edit("claims/claim", "not redis.call('ZSCORE', open, int(n))", "false"),
+            edit("claims/claim", "redis.call('ZREM', open, n) == 0", "redis.call('ZREM', open, n) > 1"),
             edit("claims/claim", "if record then\n", "if false then\n"),
         ],
         noticed_by: OneHolder,
     },
     Mutation {
         what: "claim by id starts over counting attempts",
-        edits: &[edit("claims/claim", "(record and record.attempt or 0) + 1", "1")],
+        edits: &[edit("claims/claim", "record and string.format('%d', attempt + 1) or '1'", "'1'")],
         noticed_by: AttemptsRise,
     },
     Mutation {
         what: "claim by id under a lease forgets when it ends",
-        edits: &[edit("claims/claim", "  redis.call('ZADD', leases, int(r.lease_until), int(n))\n", "")],
+        edits: &[edit("claims/claim", "  redis.call('ZADD', leases, ends, n)\n", "")],
         noticed_by: AllIsDone,
     },
     Mutation {
         what: "claim-next leaves the message among the unclaimed",
-        edits: &[edit("claims/next", "  redis.call('ZREM', open, m)\n  redis.call('HSET'", "  redis.call('HSET'")],
+        edits: &[edit("claims/next", "redis.call('ZREM', open, unpack(taken))\n", "")],
         noticed_by: OneHolder,
     },
     Mutation {
@@ -83,22 +83,22 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "claim-next gives what has expired",
-        edits: &[edit("claims/next", "'(' .. int(math.max(dead, 0))", "'(0'")],
+        edits: &[edit("claims/next", "'(' .. string.format('%d', math.max(dead, 0))", "'(0'")],
         noticed_by: ExpiredIsGone,
     },
     Mutation {
         what: "claim-next forgets who took it",
-        edits: &[edit("claims/next", "  redis.call('HSET', claims, m, records[i])\n", "")],
+        edits: &[edit("claims/next", "redis.call('HSET', claims, unpack(written))\n", "")],
         noticed_by: HolderIsHeard,
     },
     Mutation {
         what: "claim-next starts over counting attempts",
-        edits: &[edit("claims/next", "(old and old.attempt or 0) + 1", "1")],
+        edits: &[edit("claims/next", "string.format('%d', attempt + 1)", "'1'")],
         noticed_by: AttemptsRise,
     },
     Mutation {
         what: "claim-next forgets when the lease ends",
-        edits: &[edit("claims/next", "  if lease_ms > 0 then redis.call('ZADD', leases, int(lease_until), m) end\n", "")],
+        edits: &[edit("claims/next", "  redis.call('ZADD', leases, unpack(leased))\n", "")],
         noticed_by: AllIsDone,
     },
     Mutation {
@@ -108,12 +108,12 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "a retry of claim-next is given only the first of several",
-        edits: &[edit("claims/next", "for i = 1, #facts, 2 do", "for i = 1, math.min(#facts, 2), 2 do")],
+        edits: &[edit("claims/next", "facts and #facts or 0, 2 do", "facts and math.min(#facts, 2) or 0, 2 do")],
         noticed_by: OneEffectPerKey,
     },
     Mutation {
         what: "who waits does not learn when the next lease ends",
-        edits: &[edit("lib/reclaim", "return first[2] and first[2] + 0 or 0", "return 0")],
+        edits: &[edit("lib/next_lease", "return first[2] and first[2] + 0 or 0", "return 0")],
         noticed_by: WokenInTime,
     },
     Mutation {
@@ -123,36 +123,48 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "release keeps the lease",
-        edits: &[edit("claims/release", "redis.call('HSET', claims, int(n), text)\n", "")],
+        edits: &[edit("claims/release", "redis.call('HSET', claims, n, record)\n", "")],
         noticed_by: OthersAreNot,
     },
     Mutation {
         what: "release does not put the message back",
-        edits: &[edit("claims/release", "redis.call('ZADD', open, int(n), int(n))\n", "")],
+        edits: &[edit("claims/release", "redis.call('ZADD', open, n, n)\n", "")],
         noticed_by: AllIsDone,
     },
     Mutation {
         what: "release takes any token",
-        edits: &[edit("claims/release", "record.secret == secret", "true")],
+        edits: &[edit("claims/release", "its_secret == secret", "true")],
         noticed_by: OthersAreNot,
     },
-    Mutation { what: "release wakes nobody", edits: &[edit("claims/release", "wake_up('one')\n", "")], noticed_by: WokenInTime },
-    Mutation { what: "ack does not write that it is done", edits: &[edit("lib/ack", "or 'd'\n", "or 'h'\n")], noticed_by: DoneStaysDone },
+    Mutation {
+        what: "release wakes nobody",
+        edits: &[edit("claims/release", "redis.pcall('SPUBLISH', wake, 'one')\n", "")],
+        noticed_by: WokenInTime,
+    },
+    Mutation {
+        what: "ack does not write that it is done",
+        edits: &[edit("lib/ack", "and 'b' or 'd')", "and 'b' or 'h')")],
+        noticed_by: DoneStaysDone,
+    },
     Mutation {
         what: "ack writes nothing at all",
-        edits: &[edit("lib/ack", "redis.call('HSET', claims, int(n), pack(r))\n", "")],
+        edits: &[edit("lib/ack", "redis.call('HSET', claims, n, record)\n", "")],
         noticed_by: DoneStaysDone,
     },
     Mutation {
         what: "ack takes any token",
-        edits: &[edit("lib/ack", "(held(record) and record.secret == secret and", "(held(record) and")],
+        edits: &[edit("lib/ack", "(its_secret ~= secret or its_key ~= key)", "its_key ~= key")],
         noticed_by: OthersAreNot,
     },
     Mutation {
         what: "ack leaves the lease, and its end reopens what is done",
         edits: &[
-            edit("lib/ack", "redis.call('ZREM', leases, int(n))\n", ""),
-            edit("lib/reclaim", "r.state == 'h' and not held(r)", "not held(r)"),
+            edit("lib/ack", "if leased then redis.call('ZREM', leases, n) end\n", ""),
+            edit(
+                "lib/reclaim",
+                "state == 'h' and lease_until ~= '0' and lease_until + 0 <= now",
+                "state and not (state == 'h' and lease_until + 0 > now)",
+            ),
         ],
         noticed_by: DoneStaysDone,
     },
@@ -169,14 +181,18 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         what: "a lease ends half a second early",
         edits: &[
-            edit("lib/record", "r.lease_until > now)", "r.lease_until > now + 500000)"),
-            edit("lib/reclaim", "int(now)", "int(now + 500000)"),
+            edit("lib/record_parts", "lease_until > now)", "lease_until > now + 500000)"),
+            edit("lib/reclaim", "lease_until + 0 <= now", "lease_until + 0 <= now + 500000"),
+            edit("lib/reclaim", "'-inf', now_text", "'-inf', string.format('%d', now + 500000)"),
         ],
         noticed_by: OneHolder,
     },
     Mutation {
         what: "a lease that ended holds on",
-        edits: &[edit("lib/record", "(r.lease_until == 0 or r.lease_until > now)", "true")],
+        edits: &[
+            edit("lib/record_parts", "(lease_until == 0 or lease_until > now)", "true"),
+            edit("lib/reclaim", "if over[1] then", "if false then"),
+        ],
         noticed_by: AllIsDone,
     },
     Mutation {
@@ -186,20 +202,32 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "reclaim ends leases that run",
-        edits: &[edit("lib/reclaim", "int(now)", "'(+inf'"), edit("lib/reclaim", "r.state == 'h' and not held(r)", "r.state == 'h'")],
+        edits: &[
+            edit("lib/reclaim", "'-inf', now_text", "'-inf', '(+inf'"),
+            edit("lib/reclaim", "state == 'h' and lease_until ~= '0' and lease_until + 0 <= now", "state == 'h'"),
+        ],
         noticed_by: OneHolder,
     },
     Mutation {
         what: "post takes the millisecond for the time, and no higher number where that is taken",
         edits: &[
-            edit("messages/post", "floor > now and math.min(floor, now + 60000000) or now", "now - now % 1000"),
+            edit(
+                "messages/post",
+                "local n, id = now, now_text\n",
+                "local n, id = now - now % 1000, string.format('%d', now - now % 1000)\n",
+            ),
+            edit("messages/post", "if floor > now then", "if false then"),
             edit("messages/post", "n = last_number() + 1", "n = last_number()"),
         ],
         noticed_by: NothingFails,
     },
     Mutation {
         what: "post does not write the message",
-        edits: &[edit("messages/post", "type(redis.pcall('XADD'", "type((n % 8 > 0 and redis.pcall or tostring)('XADD'")],
+        edits: &[edit(
+            "messages/post",
+            "else\n  added = redis.pcall('XADD'",
+            "else\n  added = (n % 8 > 0 and redis.pcall or tostring)('XADD'",
+        )],
         noticed_by: AckedIsKept,
     },
     Mutation {
@@ -241,7 +269,7 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         what: "trimming takes what is not gone",
-        edits: &[edit("messages/post", "if n % 32 == 0 then", "if n % 32 == 0 then gone_by = now - 300000")],
+        edits: &[edit("messages/post", "if n % 32 == 0 then --", "if n % 32 == 0 then gone_by = now - 300000 --")],
         noticed_by: AckedIsKept,
     },
     Mutation {

@@ -46,7 +46,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         what: "a room tells senders the wrong index",
-        edit: ("rooms/send", "return ok('sent', index)", "return ok('sent', index + 1)"),
+        edit: ("rooms/send", "return struct.pack('<dd', now, length - 1)", "return struct.pack('<dd', now, length)"),
         scenario: "rooms",
         noticed_by: "lost",
     },

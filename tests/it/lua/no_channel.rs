@@ -48,7 +48,7 @@ fn a_stranger_changes_nothing_on_a_restricted_channel_and_is_shown_nothing() {
         let n = b.post();
         b.claim(n, 5000);
         for name in of_a_channel().filter(|name| !FOR_STRANGERS.contains(name) && !OF_THE_SERVICE.contains(name)) {
-            let takes_n = script(name).1.args().iter().any(|a| a == "n");
+            let takes_n = script(name).1.args().names().iter().any(|a| a == "n");
             let ask = b.ask(name).by(STRANGER);
             let answer = if takes_n { ask.with("n", n) } else { ask }.run().wrote_nothing();
             match name {

@@ -2,7 +2,10 @@
 
 use backchannel::claims::record::ClaimRecord;
 use backchannel::store::reply::text_of;
+use backchannel::store::script::as_list;
 use deadpool_redis::redis::Value;
+
+use super::script::script;
 
 /// What a script answered, and the keyspace before and after.
 #[derive(Debug)]
@@ -21,7 +24,9 @@ pub struct Answer {
 impl Answer {
     pub(super) fn read(name: &'static str, said: Value, before: String, after: String) -> Self {
         let Value::Array(parts) = said else { panic!("{name} answered {said:?}") };
-        let [Value::Array(reply), Value::Array(wakes)] = parts.as_slice() else { panic!("{name} answered {parts:?}") };
+        let [reply, Value::Array(wakes)] = parts.as_slice() else { panic!("{name} answered {parts:?}") };
+        let first_word = script(name).1.oks().first().map_or("", String::as_str);
+        let Value::Array(reply) = as_list(first_word, reply.clone()) else { panic!("{name} answered {parts:?}") };
         let text = |i: usize| reply.get(i).and_then(text_of).unwrap_or_else(|| panic!("{name} answered {reply:?}"));
         let refused = text(0) == "refused";
         let (word, from) = if refused { (text(2), 3) } else { (text(0), 2) };

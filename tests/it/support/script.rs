@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use backchannel::ids::{ChannelId, InvitationId, KeyId, RoomId};
 use backchannel::store::keyspace::{Keyspace, Slot};
-use backchannel::store::script::{CLOCK, Parsed, Script};
+use backchannel::store::script::{CLOCK, Given, Parsed, Script};
 use backchannel::store::scripts::ALL;
 use deadpool_redis::redis::{Connection, FromRedisValue, RedisError, Value, cmd};
 
@@ -235,14 +235,14 @@ pub struct Ask<'a> {
 impl Ask<'_> {
     /// An argument; the last one of a name holds.
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        assert!(script(self.name).1.args().iter().any(|a| a == name), "{} takes no {name}", self.name);
+        assert!(script(self.name).1.args().names().iter().any(|a| a == name), "{} takes no {name}", self.name);
         self.args.push((name, value.to_string()));
         self
     }
 
     /// As this key. A post says it in its head; what only the replica asks names none.
     pub fn by(self, key: &str) -> Self {
-        let takes = |arg: &str| script(self.name).1.args().iter().any(|a| a == arg);
+        let takes = |arg: &str| script(self.name).1.args().names().iter().any(|a| a == arg);
         match () {
             () if takes("key") => self.with("key", key),
             () if takes("head") => self.with("head", format!("{key}\u{1f}\u{1f}\u{1f}")),
@@ -316,21 +316,25 @@ impl Ask<'_> {
         assert!(text.contains(CLOCK), "{} reads the clock where the bench sets it", self.name);
         let clock = BENCH_CLOCK
             .replace("local wakes", if text.contains("local rest = ") { "rest[#rest] = nil local wakes" } else { "local wakes" });
-        let text = format!(
-            "{}\nend\nlocal reply = script()\nreturn {{ reply, wakes }}",
-            text.replace(CLOCK, &clock).replace("= unpack(ARGV) ", "= unpack(ARGV, 1, #ARGV - 1) ")
-        );
-        let value_of = |arg: &str| {
-            let given = self.args.iter().rev().find(|(n, _)| *n == arg);
-            let default = || if arg == "announced" { self.bench.now().to_string() } else { default_of(self.name, arg) };
-            given.map_or_else(default, |(_, v)| v.clone())
-        };
+        let text = format!("{}\nend\nlocal reply = script()\nreturn {{ reply, wakes }}", text.replace(CLOCK, &clock));
+        let default = |arg: &str| if arg == "announced" { self.bench.now().to_string() } else { default_of(self.name, arg) };
+        let values: Vec<(&String, Given<'_>)> = parsed
+            .args()
+            .names()
+            .iter()
+            .map(|arg| {
+                let given = self.args.iter().rev().find(|(n, _)| n == arg);
+                let value = given.map_or_else(|| default(arg), |(_, v)| v.clone());
+                (arg, Given::Text(value.into_bytes().into()))
+            })
+            .collect();
         // As the replica does: what an idempotent write takes is sent with one only.
-        let idem_ms = parsed.args().iter().find(|a| *a == "idem_ms").map(|a| value_of(a));
-        let (keys, args) = parsed.sent(idem_ms.as_deref().map(str::as_bytes));
+        let given = |name: &str| values.iter().find(|(arg, _)| *arg == name).map(|(_, given)| given);
+        let is_kept = !matches!(given("idem_ms"), Some(Given::Text(text)) if text.as_ref() == b"0");
+        let keys = parsed.keys_sent(is_kept);
         let mut call = cmd("EVAL");
-        call.arg(text).arg(keys);
-        for key in parsed.keys().take(keys) {
+        call.arg(text).arg(keys.len());
+        for key in keys {
             let given = self.parameters.iter().rev().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_str());
             let default = if matches!(key.name, "idem" | "pin") { "r1" } else { OWNER };
             let parameter = key.suffix.ends_with(':').then(|| given.unwrap_or(default));
@@ -338,9 +342,7 @@ impl Ask<'_> {
             slot.write_key(key, parameter, &mut name).expect("a key of the slot");
             call.arg(name);
         }
-        for arg in &parsed.args()[..args] {
-            call.arg(value_of(arg));
-        }
+        call.arg(parsed.args().send(given, is_kept).expect("they fit the header").in_order());
         call.arg(&self.rest).arg(self.bench.now()).query(&mut *self.bench.conn.borrow_mut())
     }
 }

@@ -1,4 +1,5 @@
-local now = ARGV[#ARGV] + 0
+local now_text = ARGV[#ARGV]
+local now = now_text + 0
 local wakes = {}
 local real, declared = redis, {}
 for _, k in ipairs(KEYS) do declared[k] = true end
