@@ -43,7 +43,10 @@ impl Connection {
     /// Sends one command once.
     pub async fn send(self, command: &Cmd) -> Result<Value, RedisError> {
         match self {
-            Self::One(mut c) => c.send_packed_command(command).await.and_then(Value::extract_error),
+            Self::One(mut c) => match c.send_packed_command(command).await? {
+                Value::ServerError(refusal) => Err(refusal.into()), // within an answer of a script there is none
+                answer => Ok(answer),
+            },
             // Boxed: it is large, and every request would carry room for it through all of its layers.
             Self::Cluster(c) => Box::pin(send_to_cluster(c, command, Noting::Nothing)).await.map(|(answer, _)| answer),
         }

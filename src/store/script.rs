@@ -90,8 +90,8 @@ impl Parsed {
     }
 
     /// How many of the keys and of the arguments are sent, the first ones of each, where the first answer is kept so long.
-    pub fn sent(&self, idem_ms: Option<&[u8]>) -> (usize, usize) {
-        let omitted = self.may_omit_once && idem_ms == Some(b"0");
+    pub fn sent(&self, idem_ms: Option<u64>) -> (usize, usize) {
+        let omitted = self.may_omit_once && idem_ms == Some(0);
         if omitted { (self.keys.len() - 1, self.args.len() - 2) } else { (self.keys.len(), self.args.len()) }
     }
 

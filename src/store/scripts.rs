@@ -237,10 +237,10 @@ mod tests {
 
     #[test]
     fn a_write_without_idempotency_sends_neither_the_key_of_its_answer_nor_what_it_is_for() {
-        let sent = |script: &'static super::Script, idem_ms: &str| script.parsed().expect("it parses").sent(Some(idem_ms.as_bytes()));
-        let (keys, args) = sent(&super::MESSAGE_POST, "86400000");
-        assert_eq!(sent(&super::MESSAGE_POST, "0"), (keys - 1, args - 2));
+        let sent = |script: &'static super::Script, idem_ms| script.parsed().expect("it parses").sent(Some(idem_ms));
+        let (keys, args) = sent(&super::MESSAGE_POST, 86_400_000);
+        assert_eq!(sent(&super::MESSAGE_POST, 0), (keys - 1, args - 2));
         // Its further arguments stand behind them.
-        assert_eq!(sent(&super::CHANNEL_CREATE, "0"), sent(&super::CHANNEL_CREATE, "86400000"));
+        assert_eq!(sent(&super::CHANNEL_CREATE, 0), sent(&super::CHANNEL_CREATE, 86_400_000));
     }
 }

@@ -8,7 +8,8 @@ use deadpool_redis::redis::{Cmd, Value};
 use super::{IDEM_MS, Parsed, Script};
 use crate::error::ApiError;
 use crate::store::Slot;
-use crate::store::command::{Keys, command};
+use crate::store::command::{Arg, command};
+use crate::store::keyspace::KeyDef;
 use crate::store::redis::{Failure, Redis};
 use crate::store::reply::Reply;
 use crate::telemetry::{self, ScriptSpan};
@@ -18,7 +19,7 @@ pub struct Call<'a> {
     script: &'static Script,
     slot: &'a Slot,
     parameters: Vec<(&'static str, Cow<'a, str>)>,
-    args: Vec<(&'static str, Cow<'a, [u8]>)>,
+    args: Vec<(&'static str, Arg<'a>)>,
     rest: Vec<Cow<'a, [u8]>>,
     may_send_again: bool,
     client_may_repeat: bool,
@@ -27,11 +28,12 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn new(script: &'static Script, slot: &'a Slot) -> Self {
+        let args = script.parsed().map_or(0, |parsed| parsed.args.len());
         Self {
             script,
             slot,
             parameters: Vec::new(),
-            args: Vec::new(),
+            args: Vec::with_capacity(args),
             rest: Vec::new(),
             may_send_again: false,
             client_may_repeat: false,
@@ -47,13 +49,13 @@ impl<'a> Call<'a> {
 
     /// A text argument.
     pub fn arg(mut self, name: &'static str, value: &'a str) -> Self {
-        self.args.push((name, Cow::Borrowed(value.as_bytes())));
+        self.args.push((name, Arg::Text(value)));
         self
     }
 
     /// A whole number as argument.
     pub fn int(mut self, name: &'static str, value: u64) -> Self {
-        self.args.push((name, Cow::Owned(value.to_string().into_bytes())));
+        self.args.push((name, Arg::Number(value)));
         self
     }
 
@@ -106,18 +108,18 @@ impl<'a> Call<'a> {
     pub async fn run(self, redis: &Redis) -> Result<Reply, ApiError> {
         let parsed = self.script.parsed()?;
         let (keys, args) = (self.keys(parsed)?, self.args(parsed)?);
+        let command = |name, script| command(name, script, keys.iter().copied(), &args, &self.rest);
         let span = if telemetry::is_on() { ScriptSpan::begin(self.script.name) } else { None };
         let began = Instant::now();
-        let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
+        let by_hash = command("EVALSHA", &parsed.sha);
         let mut answer = self.send(redis, &by_hash).await;
         if matches!(answer, Err(Failure::NoScript)) {
             // The text goes to the same node and stays there; nothing ran yet.
-            answer = self.send(redis, &command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+            answer = self.send(redis, &command("EVAL", &parsed.text)).await;
         }
         // Only a connection that broke at once leaves time for a second try: no request waits longer than one command may take.
-        let in_time = began.elapsed() < redis.timeout() / 4;
-        if self.may_send_again && in_time && matches!(answer, Err(Failure::Unknown(_))) {
-            answer = self.send(redis, &command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+        if self.may_send_again && matches!(answer, Err(Failure::Unknown(_))) && began.elapsed() < redis.timeout() / 4 {
+            answer = self.send(redis, &command("EVAL", &parsed.text)).await;
         }
         parsed.duration.observe(began.elapsed().as_secs_f64());
         if let (Some(span), Err(failure)) = (&span, &answer) {
@@ -161,40 +163,38 @@ impl<'a> Call<'a> {
         Err(error)
     }
 
-    /// The full names of the keys, one after the other in one text, with where each ends.
-    fn keys(&self, parsed: &Parsed) -> Result<Keys, ApiError> {
+    /// The names of the keys, each in the parts that it is made of.
+    fn keys<'s>(&'s self, parsed: &Parsed) -> Result<Vec<[&'s str; 3]>, ApiError> {
         let wrong = |name: &str| ApiError::internal(format!("lua/{}.lua: key {name} cannot be named", self.script.name));
-        if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().any(|k| k.name == *n)) {
+        if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().rev().any(|k| k.name == *n)) {
             return Err(wrong(unknown));
         }
         let sent = parsed.sent(self.idem_ms()).0;
-        let mut keys = Keys { text: String::with_capacity(sent * 48), ends: Vec::with_capacity(sent) };
-        for &key in &parsed.keys[..sent] {
+        let named = |key: &'static KeyDef| {
             let parameter = self.parameters.iter().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_ref());
-            self.slot.write_key(key, parameter, &mut keys.text).ok_or_else(|| wrong(key.name))?;
-            keys.ends.push(keys.text.len());
-        }
-        Ok(keys)
+            self.slot.parts_of(key, parameter).ok_or_else(|| wrong(key.name))
+        };
+        parsed.keys[..sent].iter().copied().map(named).collect()
     }
 
-    fn idem_ms(&self) -> Option<&[u8]> {
-        self.args.iter().find(|(name, _)| *name == IDEM_MS).map(|(_, value)| value.as_ref())
+    fn idem_ms(&self) -> Option<u64> {
+        self.args.iter().rev().find(|(name, _)| *name == IDEM_MS).and_then(|(_, value)| match value {
+            Arg::Number(ms) => Some(*ms),
+            Arg::Text(_) => None,
+        })
     }
 
-    fn args(&self, parsed: &Parsed) -> Result<Vec<&[u8]>, ApiError> {
+    /// The arguments in the order of the header, in which most calls give them.
+    fn args(&self, parsed: &Parsed) -> Result<Vec<&Arg<'a>>, ApiError> {
         let wrong = |what: String| ApiError::internal(format!("lua/{}.lua: {what}", self.script.name));
         if self.args.len() != parsed.args.len() || (!parsed.rest && !self.rest.is_empty()) {
             return Err(wrong(format!("takes {:?}, was given {:?}", parsed.args, self.args.iter().map(|a| a.0).collect::<Vec<_>>())));
         }
-        parsed.args[..parsed.sent(self.idem_ms()).1]
-            .iter()
-            .map(|name| {
-                self.args
-                    .iter()
-                    .find(|(n, _)| n == name)
-                    .map(|(_, v)| v.as_ref())
-                    .ok_or_else(|| wrong(format!("argument {name} is missing")))
-            })
-            .collect()
+        let sent = parsed.sent(self.idem_ms()).1;
+        let given = |(i, name): (usize, &String)| {
+            let mut from_here = self.args[i..].iter().chain(&self.args[..i]);
+            from_here.find(|(n, _)| n == name).map(|(_, value)| value).ok_or_else(|| wrong(format!("argument {name} is missing")))
+        };
+        parsed.args[..sent].iter().enumerate().map(given).collect()
     }
 }

@@ -325,7 +325,7 @@ impl Ask<'_> {
         };
         // As the replica does: what an idempotent write takes is sent with one only.
         let idem_ms = parsed.args().iter().find(|a| *a == "idem_ms").map(|a| value_of(a));
-        let (keys, args) = parsed.sent(idem_ms.as_deref().map(str::as_bytes));
+        let (keys, args) = parsed.sent(idem_ms.and_then(|ms| ms.parse().ok()));
         let mut call = cmd("EVAL");
         call.arg(text).arg(keys);
         for key in parsed.keys().take(keys) {
