@@ -153,7 +153,7 @@ end
 -- Each 32nd post, each one of 32 KiB: a channel takes about 32 KiB more, or 32 messages, before it is looked at.
 if n % 32 * 1024 <= #content + #metadata then
   --- @include lib/in_memory
-  return { 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0, owner, in_memory, deadline }
+  return cmsgpack.pack({ 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0, owner, in_memory, deadline })
 end
-if hooked or to[1] then return { 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0 } end
-return { 'posted', now, n, ttl }
+if hooked or to[1] then return cmsgpack.pack({ 'posted', now, n, ttl, to[2] or '', (hooked or pushes[1]) and 1 or 0 }) end
+return cmsgpack.pack({ 'posted', now, n, ttl })

@@ -1,6 +1,7 @@
 //! What a script alone answered ([`super::script`]): asserted word by word, read value by value.
 
 use backchannel::claims::record::ClaimRecord;
+use backchannel::store::packed::unpack;
 use backchannel::store::reply::text_of;
 use deadpool_redis::redis::Value;
 
@@ -21,7 +22,9 @@ pub struct Answer {
 impl Answer {
     pub(super) fn read(name: &'static str, said: Value, before: String, after: String) -> Self {
         let Value::Array(parts) = said else { panic!("{name} answered {said:?}") };
-        let [Value::Array(reply), Value::Array(wakes)] = parts.as_slice() else { panic!("{name} answered {parts:?}") };
+        let [reply, Value::Array(wakes)] = parts.as_slice() else { panic!("{name} answered {parts:?}") };
+        let reply = if let Value::BulkString(packed) = reply { unpack(packed) } else { Some(reply.clone()) };
+        let Some(Value::Array(reply)) = reply else { panic!("{name} answered {parts:?}") };
         let text = |i: usize| reply.get(i).and_then(text_of).unwrap_or_else(|| panic!("{name} answered {reply:?}"));
         let refused = text(0) == "refused";
         let (word, from) = if refused { (text(2), 3) } else { (text(0), 2) };
