@@ -5,7 +5,7 @@ use deadpool_redis::redis::Value;
 use crate::error::{ApiError, Result};
 use crate::ids::Micros;
 use crate::messages::SEPARATOR;
-use crate::store::reply::text_of;
+use crate::store::reply::str_of;
 
 /// The part of a message that changes.
 #[derive(Clone, Debug)]
@@ -55,11 +55,10 @@ impl ClaimRecord {
         let [secret, key, actor_id, actor_name] = [(); 4].map(|()| parts.next().map(str::to_owned));
         let claimed_at = Micros(parts.next()?.parse().ok()?);
         let _since = parts.next()?;
-        let acks = parts.next()?.split(SEPARATOR).collect::<Vec<_>>();
-        let acks = acks
-            .chunks_exact(3)
-            .map(|a| Some(Ack { actor_id: a[0].to_owned(), at: Micros(a[1].parse().ok()?), actor_name: a[2].to_owned() }))
-            .collect::<Option<_>>()?;
+        let (mut rest, mut acks) = (parts.next()?.split(SEPARATOR), Vec::new());
+        while let (Some(actor_id), Some(at), Some(name)) = (rest.next(), rest.next(), rest.next()) {
+            acks.push(Ack { actor_id: actor_id.to_owned(), at: Micros(at.parse().ok()?), actor_name: name.to_owned() });
+        }
         Some(Self {
             state,
             attempt,
@@ -78,7 +77,7 @@ impl ClaimRecord {
     /// # Errors
     /// When what is stored is not what we write.
     pub fn parse_value(value: Option<&Value>) -> Result<Option<Self>> {
-        match value.and_then(text_of).as_deref() {
+        match value.and_then(str_of) {
             None | Some("") => Ok(None),
             Some(text) => Self::parse(text).map(Some).ok_or_else(|| ApiError::internal("a claim record is not one of ours")),
         }

@@ -240,7 +240,7 @@ async fn read(
         };
         let mut stored = Stored::parse(entry).ok_or_else(|| ApiError::internal("a stream entry is not one of ours"))?;
         let post = stored.head.post.take();
-        let message = stored.view(channel, ClaimRecord::parse_value(records.get(i))?.as_ref(), ttl, reply.now())?;
+        let message = stored.view(channel, ClaimRecord::parse_value(records.get(i))?, ttl, reply.now())?;
         messages.push(Some(Posted { message, post }));
     }
     Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, messages, now: reply.now() }))
