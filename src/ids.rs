@@ -7,9 +7,9 @@ mod key;
 mod room;
 
 use std::fmt;
+use std::sync::Arc;
 
 use data_encoding::{BASE32_NOPAD, Encoding, Specification};
-use jiff::fmt::temporal::DateTimePrinter;
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
@@ -56,6 +56,21 @@ fn is_micros(s: &str) -> bool {
     s.len() == MICROS_DIGITS && s.bytes().all(|b| b.is_ascii_digit()) && !s.starts_with('0')
 }
 
+/// The last digits of a number, with zeros before them.
+fn digits<const N: usize>(mut number: u64) -> [u8; N] {
+    let mut digits = [0; N];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
+    digits
+}
+
+/// Text of what is ASCII anyway.
+fn ascii(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
 /// Microseconds since 1970, by Redis' clock. A message's number, its `created_at` and its place in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Micros(pub u64);
@@ -63,12 +78,15 @@ pub struct Micros(pub u64);
 impl Micros {
     /// RFC 3339 in UTC with exactly six digits, as every timestamp of the API (protocol, chapter 1).
     pub fn rfc3339(self) -> String {
-        const SIX_DIGITS: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
-        let at = i64::try_from(self.0).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
-        let mut text = String::with_capacity("2025-11-22T01:27:01.350436Z".len());
-        // Writing to a String cannot fail.
-        let _ = SIX_DIGITS.print_timestamp(&at.unwrap_or(jiff::Timestamp::MAX), &mut text);
-        text
+        let at = i64::try_from(self.0).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok()).unwrap_or(jiff::Timestamp::MAX);
+        let at = jiff::tz::Offset::UTC.to_datetime(at);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        text[..4].copy_from_slice(&digits::<4>(at.year().unsigned_abs().into()));
+        for (part, begin) in [at.month(), at.day(), at.hour(), at.minute(), at.second()].into_iter().zip([5, 8, 11, 14, 17]) {
+            text[begin..begin + 2].copy_from_slice(&digits::<2>(part.unsigned_abs().into()));
+        }
+        text[20..26].copy_from_slice(&digits::<6>((at.subsec_nanosecond() / 1000).unsigned_abs().into()));
+        ascii(&text).to_owned()
     }
 
     /// This moment moved on by whole seconds.
@@ -85,29 +103,29 @@ impl fmt::Display for Micros {
 
 /// `ch_` + 20 random characters; the hash tag of all the channel's keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ChannelId(String);
+pub struct ChannelId(Arc<str>);
 
 impl ChannelId {
     /// A new random id.
     pub fn generate() -> Self {
-        Self(format!("ch_{}", random(CHANNEL_RANDOM)))
+        Self(format!("ch_{}", random(CHANNEL_RANDOM)).into())
     }
 
     /// The id of a channel that each instance has under this name. No other channel gets it: theirs are random.
     pub fn well_known(name: &str) -> Self {
         let hash = base32().encode(&Sha256::digest(format!("well-known channel {name}").as_bytes()));
-        Self(format!("ch_{}", &hash[..CHANNEL_RANDOM]))
+        Self(format!("ch_{}", &hash[..CHANNEL_RANDOM]).into())
     }
 
     /// None unless the text is exactly a channel id.
     pub fn parse(s: &str) -> Option<Self> {
-        s.strip_prefix("ch_").filter(|r| is_word(r, CHANNEL_RANDOM)).map(|_| Self(s.to_owned()))
+        s.strip_prefix("ch_").filter(|r| is_word(r, CHANNEL_RANDOM)).map(|_| Self(s.into()))
     }
 
     /// The channel that results of a task go to: its id follows from the task's, so nothing has to be looked up.
     pub fn of_results(task: &MessageId) -> Self {
         let hash = base32().encode(&Sha256::digest(result_channel_name(task).as_bytes()));
-        Self(format!("ch_{}", &hash[..CHANNEL_RANDOM]))
+        Self(format!("ch_{}", &hash[..CHANNEL_RANDOM]).into())
     }
 
     /// The channel that a word stands for by its form alone: an id, or `result-of-<message id>`.
@@ -151,7 +169,7 @@ impl MessageId {
         if !is_word(channel, CHANNEL_RANDOM) || !is_micros(micros) {
             return None;
         }
-        Some(Self { channel: ChannelId(format!("ch_{channel}")), micros: Micros(micros.parse().ok()?) })
+        Some(Self { channel: ChannelId(["ch_", channel].concat().into()), micros: Micros(micros.parse().ok()?) })
     }
 
     pub fn channel(&self) -> &ChannelId {
@@ -161,11 +179,16 @@ impl MessageId {
     pub fn micros(&self) -> Micros {
         self.micros
     }
+
+    /// As clients see it.
+    pub fn to_text(&self) -> String {
+        ["msg_", self.channel.random_part(), ascii(&digits::<MICROS_DIGITS>(self.micros.0))].concat()
+    }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "msg_{}{:016}", self.channel.random_part(), self.micros.0)
+        f.write_str(&self.to_text())
     }
 }
 
@@ -200,11 +223,17 @@ impl LeaseToken {
     pub fn secret(&self) -> &str {
         &self.secret
     }
+
+    /// As its holder sees it.
+    pub fn to_text(&self) -> String {
+        let number = digits::<MICROS_DIGITS>(self.message.micros.0);
+        ["lease_", self.message.channel.random_part(), ascii(&number), "_", &self.secret].concat()
+    }
 }
 
 impl fmt::Display for LeaseToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lease_{}{:016}_{}", self.message.channel.random_part(), self.message.micros.0, self.secret)
+        f.write_str(&self.to_text())
     }
 }
 
@@ -249,7 +278,7 @@ impl AccessRequestId {
 
     /// The key that asks.
     pub fn requester(&self) -> KeyId {
-        KeyId(format!("bck_{}", &self.0[4..4 + LABEL_HASH + KEY_RANDOM]))
+        KeyId(format!("bck_{}", &self.0[4..4 + LABEL_HASH + KEY_RANDOM]).into())
     }
 
     pub fn as_str(&self) -> &str {
@@ -352,9 +381,17 @@ mod tests {
     fn timestamps_always_have_six_digits() {
         assert_eq!(Micros(1_763_774_821_000_000).rfc3339(), "2025-11-22T01:27:01.000000Z");
         assert_eq!(Micros(1_763_774_821_350_436).rfc3339(), "2025-11-22T01:27:01.350436Z");
+        assert_eq!(Micros(0).rfc3339(), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(Micros(u64::MAX).rfc3339(), "9999-12-30T22:00:00.999999Z", "the latest time that there is");
     }
 
     proptest! {
+        #[test]
+        fn a_timestamp_is_read_as_the_time_it_was_written_for(micros in 0u64..253_402_207_200_000_000) {
+            let read: jiff::Timestamp = Micros(micros).rfc3339().parse().expect("RFC 3339");
+            prop_assert_eq!(u64::try_from(read.as_microsecond()), Ok(micros));
+        }
+
         #[test]
         fn no_text_makes_a_parser_panic(s in "\\PC*") {
             let _ = (ChannelId::parse(&s), MessageId::parse(&s), LeaseToken::parse(&s), KeyId::parse(&s), ActorId::parse(&s));

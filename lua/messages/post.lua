@@ -166,8 +166,8 @@ if #content + #metadata > 4096 then
 elseif redis.pcall('SPUBLISH', wake, 'more') ~= 0 then
   --- @include lib/carry
 end
-if told then return told end
-if to then return { 'posted', now, n, ttl, (hooked or pushes) and 1 or 0, to } end
+if told then return cmsgpack.pack(told) end
+if to then return cmsgpack.pack({ 'posted', now, n, ttl, (hooked or pushes) and 1 or 0, to }) end
 -- A list costs more than a call does.
-if hooked then return struct.pack('<dddd', now, n, ttl, 1) end
-return struct.pack('<ddd', now, n, ttl)
+if hooked then return struct.pack('<Bdddd', 0xc1, now, n, ttl, 1) end
+return struct.pack('<Bddd', 0xc1, now, n, ttl)

@@ -121,11 +121,11 @@ async fn run(app: &App, caller: &Caller, id: &MessageId, body: &Body, lease_s: u
     detached(
         app,
         once.is_kept(),
-        async move {
+        Box::pin(async move {
             let (reply, claimed) = ask(&task_app, &key, &id, &actor, lease_s, &task_once).await?;
             let confirmed = task_app.redis.confirm(&task_app.keys.channel(id.channel()), &reply).await;
             Ok((reply, claimed, confirmed))
-        },
+        }),
         move |(reply, claimed, _): &(Reply, Claimed, Result<()>)| {
             // Only what this request took; what its key held before stays.
             let mine = reply.status() == "claimed";

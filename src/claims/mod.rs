@@ -8,6 +8,7 @@ pub mod record;
 pub mod release;
 
 use std::future::Future;
+use std::pin::Pin;
 
 use serde::Serialize;
 use tracing::Instrument;
@@ -73,23 +74,22 @@ impl Claimed {
     /// When the script answered something else.
     pub fn read(id: &MessageId, reply: &Reply) -> Result<Self> {
         let broken = || ApiError::internal("a claim script answered without message or record");
-        let entry = reply.list(1)?.to_vec();
-        let stored = Stored::parse(&deadpool_redis::redis::Value::Array(entry)).ok_or_else(broken)?;
-        let record = ClaimRecord::parse(&reply.text(2)?).ok_or_else(broken)?;
+        let stored = Stored::parse_parts(reply.list(1)?).ok_or_else(broken)?;
+        let record = ClaimRecord::parse(reply.str(2)?).ok_or_else(broken)?;
         Ok(Self { id: id.clone(), stored, record, ttl_us: reply.uint(0)? })
     }
 
     /// # Errors
     /// When what is stored is not what we write.
     pub fn view(self, reply: &Reply) -> Result<MessageView> {
-        self.stored.view(self.id.channel(), Some(&self.record), self.ttl_us, reply.now())
+        self.stored.view(self.id.channel(), Some(self.record), self.ttl_us, reply.now())
     }
 
     /// # Errors
     /// When what is stored is not what we write, or no lease runs.
     pub fn lease(self, reply: &Reply) -> Result<Lease> {
         let ends = self.record.lease_until.ok_or_else(|| ApiError::internal("a leased claim without an end"))?.rfc3339();
-        let token = LeaseToken::new(self.id.clone(), self.record.secret.clone()).to_string();
+        let token = LeaseToken::new(self.id.clone(), self.record.secret.clone()).to_text();
         let attempt = self.record.attempt;
         Ok(Lease { lease_token: token, lease_expires_at: ends.clone(), expires_at: ends, attempt, message: self.view(reply)? })
     }
@@ -131,11 +131,11 @@ struct Undo {
 }
 
 /// Runs a claim to its end, whether or not its client is still there. A client that hung up cannot know that it holds something: what it
-/// got is given back, by attempt number, unless an Idempotency-Key lets it ask again.
+/// got is given back, by attempt number, unless an Idempotency-Key lets it ask again. Boxed, because it is large and goes through many hands.
 async fn detached<T: Send + 'static>(
     app: &App,
     may_ask_again: bool,
-    claim: impl Future<Output = Result<T>> + Send + 'static,
+    claim: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
     undo: impl Fn(&T) -> Vec<Undo> + Send + 'static,
 ) -> Result<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();

@@ -101,12 +101,12 @@ fn wake_when_a_lease_ends(place: &Subscribed, got: &Got) {
 /// One try, run to its end even if the client hangs up meanwhile.
 async fn attempt(app: &App, ask: &Ask) -> Result<Got> {
     let (task_app, task_ask, undo_ask) = (app.clone(), ask.clone(), ask.clone());
-    let claim = async move {
+    let claim = Box::pin(async move {
         let (reply, got) = run(&task_app, &task_ask).await?;
         let slot = task_app.keys.channel(&task_ask.channel);
         let confirmed = if got.taken.is_empty() { Ok(()) } else { task_app.redis.confirm(&slot, &reply).await };
         Ok((got, confirmed))
-    };
+    });
     detached(app, ask.once.is_kept(), claim, move |(got, _): &(Got, Result<()>)| {
         if got.replayed {
             return Vec::new();

@@ -55,11 +55,10 @@ impl ClaimRecord {
         let [secret, key, actor_id, actor_name] = [(); 4].map(|()| parts.next().map(str::to_owned));
         let claimed_at = Micros(parts.next()?.parse().ok()?);
         let _since = parts.next()?;
-        let acks = parts.next()?.split(SEPARATOR).collect::<Vec<_>>();
-        let acks = acks
-            .chunks_exact(3)
-            .map(|a| Some(Ack { actor_id: a[0].to_owned(), at: Micros(a[1].parse().ok()?), actor_name: a[2].to_owned() }))
-            .collect::<Option<_>>()?;
+        let (mut rest, mut acks) = (parts.next()?.split(SEPARATOR), Vec::new());
+        while let (Some(actor_id), Some(at), Some(name)) = (rest.next(), rest.next(), rest.next()) {
+            acks.push(Ack { actor_id: actor_id.to_owned(), at: Micros(at.parse().ok()?), actor_name: name.to_owned() });
+        }
         Some(Self {
             state,
             attempt,

@@ -67,30 +67,30 @@ pub fn is_https(peer: IpAddr, headers: &HeaderMap, settings: &Settings) -> bool 
 }
 
 /// The URL to advertise: the setting, else the request's host if it is allowed. A hostile host is never echoed (protocol, chapter 10).
-pub fn base_url(peer: IpAddr, headers: &HeaderMap, settings: &Settings) -> String {
+pub fn base_url(peer: IpAddr, headers: &HeaderMap, https: bool, settings: &Settings) -> String {
     if let Some(base) = &settings.base_url {
         return base.trim_end_matches('/').to_owned();
     }
-    let scheme = if is_https(peer, headers, settings) { "https" } else { "http" };
+    let scheme = if https { "https" } else { "http" };
     let asked = forwarded(peer, headers, settings, &X_FORWARDED_HOST)
         .or_else(|| headers.get(HOST).and_then(|h| h.to_str().ok()))
         .filter(|h| is_plain_host(h));
     let allowed = &settings.allowed_hosts;
-    let fallback = || allowed.first().cloned().unwrap_or_else(|| format!("localhost:{}", settings.port));
-    let host = match asked {
-        Some(host)
-            if allowed.is_empty() || allowed.iter().any(|a| a.eq_ignore_ascii_case(host) || a.eq_ignore_ascii_case(without_port(host))) =>
-        {
-            host.to_owned()
-        }
-        _ => fallback(),
+    let is_allowed = |host: &&str| {
+        allowed.is_empty() || allowed.iter().any(|a| a.eq_ignore_ascii_case(host) || a.eq_ignore_ascii_case(without_port(host)))
     };
-    format!("{scheme}://{host}")
+    match asked.filter(is_allowed).or(allowed.first().map(String::as_str)) {
+        Some(host) => [scheme, "://", host].concat(),
+        None => format!("{scheme}://localhost:{}", settings.port),
+    }
 }
 
 fn forwarded<'a>(peer: IpAddr, headers: &'a HeaderMap, settings: &Settings, name: &HeaderName) -> Option<&'a str> {
+    if !is_trusted(canonical(peer), &settings.trusted_proxies) {
+        return None;
+    }
     let value = headers.get(name)?.to_str().ok()?;
-    is_trusted(canonical(peer), &settings.trusted_proxies).then(|| value.split(',').next().unwrap_or(value).trim())
+    Some(value.split(',').next().unwrap_or(value).trim())
 }
 
 fn without_port(host: &str) -> &str {
@@ -137,18 +137,18 @@ mod tests {
     fn a_hostile_host_is_never_echoed() {
         let settings =
             |pairs: &[(&str, &str)]| Settings::from_pairs(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))).expect("settings");
+        let seen = |name, value: &str, settings: &Settings| {
+            let (peer, headers) = (ip("9.9.9.9"), headers(name, value));
+            base_url(peer, &headers, is_https(peer, &headers, settings), settings)
+        };
         let open = settings(&[]);
-        assert_eq!(base_url(ip("9.9.9.9"), &headers("host", "bus.example:8080"), &open), "http://bus.example:8080");
-        assert_eq!(base_url(ip("9.9.9.9"), &headers("host", "evil\"><script>"), &open), "http://localhost:8080");
+        assert_eq!(seen("host", "bus.example:8080", &open), "http://bus.example:8080");
+        assert_eq!(seen("host", "evil\"><script>", &open), "http://localhost:8080");
         let listed = settings(&[("BACKCHANNEL_ALLOWED_HOSTS", "bus.example,other.example")]);
-        assert_eq!(base_url(ip("9.9.9.9"), &headers("host", "evil.example"), &listed), "http://bus.example");
-        assert_eq!(base_url(ip("9.9.9.9"), &headers("host", "other.example"), &listed), "http://other.example");
-        assert_eq!(
-            base_url(ip("9.9.9.9"), &headers("x-forwarded-host", "other.example"), &listed),
-            "http://bus.example",
-            "only a trusted proxy may say so"
-        );
+        assert_eq!(seen("host", "evil.example", &listed), "http://bus.example");
+        assert_eq!(seen("host", "other.example", &listed), "http://other.example");
+        assert_eq!(seen("x-forwarded-host", "other.example", &listed), "http://bus.example", "only a trusted proxy may say so");
         let fixed = settings(&[("BACKCHANNEL_BASE_URL", "https://bus.example/")]);
-        assert_eq!(base_url(ip("9.9.9.9"), &headers("host", "evil.example"), &fixed), "https://bus.example");
+        assert_eq!(seen("host", "evil.example", &fixed), "https://bus.example");
     }
 }

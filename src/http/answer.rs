@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 
-use super::Once;
+use super::{Once, json};
 use crate::error::{ApiError, Result};
 
 /// What most answers fit into, so that they are written without making more room.
@@ -23,7 +23,7 @@ impl Answer {
     /// A fault when the view cannot be written as JSON.
     pub fn json(status: StatusCode, view: &impl Serialize) -> Result<Self> {
         let mut body = Vec::with_capacity(USUAL_BYTES);
-        serde_json::to_writer(&mut body, view).map_err(|e| ApiError::internal(format!("an answer could not be written: {e}")))?;
+        json::write(&mut body, view).map_err(|e| ApiError::internal(format!("an answer could not be written: {e}")))?;
         Ok(Self { status, body: Some(body), headers: Vec::new() })
     }
 

@@ -1,5 +1,7 @@
 //! Bodies: bounded in size and time, read only after the caller is known.
 
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
@@ -39,7 +41,13 @@ pub async fn read(request: Request, limit: usize, longest: Duration) -> Result<B
     if announced.is_some_and(|n| n > limit) {
         return Err(too_large());
     }
-    match timeout(longest, Limited::new(request.into_body(), limit).collect()).await {
+    let mut whole = pin!(Limited::new(request.into_body(), limit).collect());
+    // Most have come with their head, and need no timer.
+    let read = match futures::poll!(whole.as_mut()) {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => timeout(longest, whole).await,
+    };
+    match read {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(e)) if e.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(e)) => Err(ApiError::new(Code::InvalidJson).because("The body could not be read to its end.").cause(e.to_string())),

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use tower::{Layer, Service};
 use tracing::Instrument;
 
@@ -24,8 +24,6 @@ use crate::router;
 use crate::serving::Unreadable;
 use crate::telemetry::{self, RequestSpan};
 
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// What asks every few seconds whether the process is well.
 const UNTRACED: [&str; 4] = ["/livez", "/startupz", "/readyz", "/metrics"];
 
@@ -100,18 +98,19 @@ impl Begun {
         let at = Instant::now();
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map_or_else(|| [127, 0, 0, 1].into(), |c| c.0.ip());
         let client = address::client_address(peer, request.headers(), &app.settings.trusted_proxies);
-        let base_url = address::base_url(peer, request.headers(), &app.settings);
         let https = address::is_https(peer, request.headers(), &app.settings);
+        let base_url = address::base_url(peer, request.headers(), https, &app.settings);
         let method = request.method().clone();
         let route = request.extensions().get::<MatchedPath>().cloned();
         let operation = route.as_ref().and_then(|r| router::operation(&method, r.as_str()));
         let deprecated_path = operation.and_then(|o| o.deprecated).map_or_else(String::new, |_| request.uri().path().to_owned());
-        let context = Context::new(headers::request_id(request.headers()), client, base_url, operation);
+        let fresh = headers::Fresh::new();
+        let context = Context::new(headers::request_id(request.headers(), &fresh), client, base_url, operation);
         let path = route.as_ref().map(MatchedPath::as_str);
         let (span, traceparent) = if telemetry::is_on() && !path.is_some_and(|path| UNTRACED.contains(&path)) {
             RequestSpan::begin(&method, path, operation, context.request_id(), request.headers())
         } else {
-            (None, headers::traceparent(request.headers()))
+            (None, headers::traceparent(request.headers(), &fresh))
         };
         request.extensions_mut().insert(context.clone());
         Self { at, method, route, context, traceparent, span, https, deprecated_path }
@@ -123,21 +122,6 @@ async fn finish(layer: &FinishLayer, begun: Begun, response: impl Future<Output 
     let metrics = &layer.app.metrics;
     let _running = metrics.request_began();
     let (error, mut response) = with_error_body(guarded(response).await, &context);
-
-    layer.fixed.add(response.headers_mut(), https);
-    let map = response.headers_mut();
-    insert(map, &X_REQUEST_ID, context.request_id());
-    insert(map, &TRACEPARENT, &traceparent);
-    if let Some(left) = context.remaining() {
-        map.insert(X_RATELIMIT_REMAINING.clone(), HeaderValue::from(left));
-    }
-    if response.status().as_u16() < 400 {
-        headers::add_links(response.headers_mut(), context.base_url());
-    }
-    if let Some(deprecated) = context.operation().and_then(|o| o.deprecated) {
-        let instead = deprecated.instead_of(route.as_ref().map_or("", MatchedPath::as_str), &deprecated_path);
-        headers::add_deprecation(response.headers_mut(), context.base_url(), &instead);
-    }
 
     if let Some(span) = span {
         span.ended(response.status().as_u16(), error.as_ref().map(|e| e.code().spec().word));
@@ -152,6 +136,15 @@ async fn finish(layer: &FinishLayer, begun: Begun, response: impl Future<Output 
         metrics.refused(error.code().spec().word);
     }
     log(&context, method.as_str(), route, response.status(), error.as_ref(), elapsed.as_secs_f64() * 1000.0, &traceparent);
+
+    layer.fixed.add(&mut response, context.base_url(), https, context.request_id(), traceparent);
+    if let Some(left) = context.remaining() {
+        response.headers_mut().insert(&X_RATELIMIT_REMAINING, HeaderValue::from(left));
+    }
+    if let Some(deprecated) = context.operation().and_then(|o| o.deprecated) {
+        let instead = deprecated.instead_of(route, &deprecated_path);
+        headers::add_deprecation(response.headers_mut(), context.base_url(), &instead);
+    }
     response
 }
 
@@ -217,12 +210,6 @@ fn log(context: &Context, method: &str, route: &str, status: StatusCode, error: 
         500 => line!(error),
         501.. => line!(warn),
         _ => line!(info),
-    }
-}
-
-fn insert(map: &mut HeaderMap, name: &HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        map.insert(name.clone(), value);
     }
 }
 

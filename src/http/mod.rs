@@ -9,6 +9,7 @@ pub mod fields;
 pub mod finish;
 pub mod flood;
 pub mod headers;
+pub mod json;
 pub mod once;
 pub mod params;
 

@@ -1,5 +1,7 @@
 //! Ids of keys, the slot that everything of a key shares, and the key as a client presents it.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::{KEY_RANDOM, base32, digest, is_word, random};
@@ -27,23 +29,23 @@ impl KeySlot {
 
 /// `bck_` + label hash (the slot) + 10 random characters. Rights, names and actors hang on it; the label is only shown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(pub(super) String);
+pub struct KeyId(pub(super) Arc<str>);
 
 impl KeyId {
     /// A new id for a label; another one each time, so a re-minted label inherits nothing.
     pub fn generate(label: &str) -> Self {
-        Self(format!("{}{}", KeySlot::of_label(label).as_str(), random(KEY_RANDOM)))
+        Self(format!("{}{}", KeySlot::of_label(label).as_str(), random(KEY_RANDOM)).into())
     }
 
     /// The id of a key of the service itself, the same one every time. No other key of the label gets it: theirs are random.
     pub fn well_known(label: &str) -> Self {
         let hash = base32().encode(&Sha256::digest(format!("well-known key {label}").as_bytes()));
-        Self(format!("{}{}", KeySlot::of_label(label).as_str(), &hash[..KEY_RANDOM]))
+        Self(format!("{}{}", KeySlot::of_label(label).as_str(), &hash[..KEY_RANDOM]).into())
     }
 
     /// None unless the text is exactly a key id.
     pub fn parse(s: &str) -> Option<Self> {
-        s.strip_prefix("bck_").filter(|r| is_word(r, LABEL_HASH + KEY_RANDOM)).map(|_| Self(s.to_owned()))
+        s.strip_prefix("bck_").filter(|r| is_word(r, LABEL_HASH + KEY_RANDOM)).map(|_| Self(s.into()))
     }
 
     pub fn slot(&self) -> KeySlot {

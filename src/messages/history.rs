@@ -47,10 +47,8 @@ pub async fn handle(State(app): State<App>, caller: Caller, params: Params, quer
     let (ttl, now) = (reply.uint(0)?, reply.now());
     let found = pairs(&reply, 1)?;
     let count = found.len();
-    let data = found
-        .into_iter()
-        .map(|(m, record)| m.view(&channel, record.as_ref(), ttl, now).map(super::MessageView::archived))
-        .collect::<Result<_>>()?;
+    let data =
+        found.into_iter().map(|(m, record)| m.view(&channel, record, ttl, now).map(super::MessageView::archived)).collect::<Result<_>>()?;
     let data = fit(data)?;
     let more = reply.int(3)? == 1 || data.len() < count;
     let next_cursor = if more { data.last().map(|m| m.created_at.clone()) } else { None };

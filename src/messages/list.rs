@@ -158,7 +158,7 @@ fn decode(channel: &ChannelId, ask: &Ask, reply: &Reply, gap: bool) -> Result<Re
     let (ttl, now) = (reply.uint(0)?, reply.now());
     let found = pairs(reply, 5)?;
     let (numbers, count): (Vec<_>, _) = (found.iter().map(|(m, _)| m.micros).collect(), found.len());
-    let data = fit(found.into_iter().map(|(stored, record)| stored.view(channel, record.as_ref(), ttl, now)).collect::<Result<_>>()?)?;
+    let data = fit(found.into_iter().map(|(stored, record)| stored.view(channel, record, ttl, now)).collect::<Result<_>>()?)?;
     let last_shown = data.len().checked_sub(1).map(|last| numbers[last]);
     let all_shown = data.len() == count;
     let looked_to = if ask.status == Status::Claimed && all_shown && reply.int(7)? == 1 { Some(reply.micros(8)?) } else { None };

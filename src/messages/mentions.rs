@@ -46,8 +46,11 @@ pub async fn candidates(app: &App, caller: &Caller, channel: &ChannelId, words: 
 
 /// The stored form, read: id and name in turn, each ended by \31.
 pub fn parse(text: &str) -> Vec<ActorRef> {
-    let parts: Vec<&str> = text.split(SEPARATOR).collect();
-    parts.chunks_exact(2).map(|pair| ActorRef { id: pair[0].to_owned(), name: pair[1].to_owned() }).collect()
+    let (mut parts, mut mentioned) = (text.split(SEPARATOR), Vec::new());
+    while let (Some(id), Some(name)) = (parts.next(), parts.next()) {
+        mentioned.push(ActorRef { id: id.to_owned(), name: name.to_owned() });
+    }
+    mentioned
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::actors::ActorRef;
-use crate::claims::record::ClaimRecord;
+use crate::claims::record::{Ack, ClaimRecord};
 use crate::error::{ApiError, Result};
 use crate::ids::{ChannelId, MessageId, Micros};
 use crate::store::Reply;
@@ -125,7 +125,8 @@ impl Head {
     /// The stored form. The label is free text and may hold separators; behind it comes where it was posted, if that was traced. A label
     /// that ends like such a mark is followed by an empty one, so that nobody can write a mark.
     pub fn pack(&self) -> String {
-        let mut text = [self.key.as_str(), &self.actor_id, &self.actor_name, &self.label].join(&SEPARATOR.to_string());
+        const BETWEEN: &str = "\u{1f}";
+        let mut text = [&self.key, BETWEEN, &self.actor_id, BETWEEN, &self.actor_name, BETWEEN, &self.label].concat();
         if let Some(post) = &self.post {
             text.push(SEPARATOR);
             text.push_str(&post.to_text());
@@ -160,7 +161,12 @@ impl Stored {
     /// Reads one stream entry: `[id, [name, value, …]]`. Unknown fields are left alone: a newer replica may have written them.
     pub fn parse(entry: &Value) -> Option<Self> {
         let Value::Array(parts) = entry else { return None };
-        let [id, Value::Array(fields)] = parts.as_slice() else { return None };
+        Self::parse_parts(parts)
+    }
+
+    /// The same of the two parts of an entry.
+    pub fn parse_parts(parts: &[Value]) -> Option<Self> {
+        let [id, Value::Array(fields)] = parts else { return None };
         let micros = Micros(str_of(id)?.strip_suffix("-0")?.parse().ok()?);
         let mut stored = Self { micros, head: Head::default(), content: String::new(), metadata: String::new(), mentions: String::new() };
         for pair in fields.chunks_exact(2) {
@@ -180,22 +186,20 @@ impl Stored {
     ///
     /// # Errors
     /// When what is stored is not what we write.
-    pub fn view(self, channel: &ChannelId, record: Option<&ClaimRecord>, ttl_us: u64, now: Micros) -> Result<MessageView> {
+    pub fn view(self, channel: &ChannelId, record: Option<ClaimRecord>, ttl_us: u64, now: Micros) -> Result<MessageView> {
         let expires = Micros(self.micros.0 + ttl_us);
         let active = now < expires;
-        let held = record.filter(|r| r.is_held(now));
-        let done = record.filter(|r| r.is_done());
-        let holder = held.or(done);
-        let state = match (active, held, done) {
-            (_, _, Some(_)) => "done",
+        let (is_held, is_done) = record.as_ref().map_or((false, false), |r| (r.is_held(now), r.is_done()));
+        let state = match (active, is_held, is_done) {
+            (_, _, true) => "done",
             (false, _, _) => "expired",
-            (true, Some(_), _) => "claimed",
-            (true, None, None) => "open",
+            (true, true, _) => "claimed",
+            (true, false, false) => "open",
         };
         let metadata = if self.metadata.is_empty() { "{}".to_owned() } else { self.metadata };
         let some = |text: String| Some(text).filter(|t| !t.is_empty());
-        Ok(MessageView {
-            id: MessageId::new(channel.clone(), self.micros).to_string(),
+        let mut view = MessageView {
+            id: MessageId::new(channel.clone(), self.micros).to_text(),
             channel_id: channel.as_str().to_owned(),
             actor: some(self.head.actor_id).map(|id| ActorRef { id, name: self.head.actor_name }),
             actor_label: some(self.head.label),
@@ -203,24 +207,35 @@ impl Stored {
             metadata: RawValue::from_string(metadata).map_err(|e| ApiError::internal(format!("a message's metadata is not JSON: {e}")))?,
             created_at: self.micros.rfc3339(),
             expires_at: expires.rfc3339(),
-            claimed_by: holder.map(|r| ActorRef { id: r.actor_id.clone(), name: r.actor_name.clone() }),
-            claimed_by_key_id: holder.map(|r| r.key.clone()),
+            claimed_by: None,
+            claimed_by_key_id: None,
             mentions: mentions::parse(&self.mentions),
-            claimed_at: holder.map(|r| r.claimed_at.rfc3339()),
-            acknowledged_by: record.map(|r| r.acks.iter().map(AckView::of).collect()).unwrap_or_default(),
+            claimed_at: None,
+            acknowledged_by: Vec::new(),
             active,
             posted_by_key_id: self.head.key,
             state,
-            attempt: record.map_or(0, |r| r.attempt),
-            lease_expires_at: held.and_then(|r| r.lease_until).map(Micros::rfc3339),
+            attempt: 0,
+            lease_expires_at: None,
             archived_at: None,
-        })
+        };
+        if let Some(record) = record {
+            view.attempt = record.attempt;
+            view.lease_expires_at = record.lease_until.filter(|_| is_held).map(Micros::rfc3339);
+            view.acknowledged_by = record.acks.into_iter().map(AckView::of).collect();
+            if is_held || is_done {
+                view.claimed_at = Some(record.claimed_at.rfc3339());
+                view.claimed_by = Some(ActorRef { id: record.actor_id, name: record.actor_name });
+                view.claimed_by_key_id = Some(record.key);
+            }
+        }
+        Ok(view)
     }
 }
 
 impl AckView {
-    fn of(ack: &crate::claims::record::Ack) -> Self {
-        Self { id: ack.actor_id.clone(), name: ack.actor_name.clone(), occurred_at: ack.at.rfc3339() }
+    fn of(ack: Ack) -> Self {
+        Self { id: ack.actor_id, name: ack.actor_name, occurred_at: ack.at.rfc3339() }
     }
 }
 

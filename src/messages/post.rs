@@ -148,7 +148,8 @@ pub async fn post(
     task: bool,
     once: &Once,
 ) -> Result<(MessageView, bool)> {
-    app.budget.check(&caller.key, app.redis.clock().floor())?;
+    let floor = app.redis.clock().floor();
+    app.budget.check(&caller.key, floor)?;
     let head = message.head(app, caller).await?;
     let metadata = message.metadata.unwrap_or_default();
     let mentions = match message.mentions.as_deref() {
@@ -169,7 +170,7 @@ pub async fn post(
             .arg("head", &packed)
             .arg("content", &message.content)
             .arg("metadata", &metadata)
-            .int("floor", app.redis.clock().floor().0)
+            .int("floor", floor.0)
             .int("cap", app.settings.max_messages_per_channel)
             .int("cap_bytes", app.settings.max_bytes_per_channel)
             .arg("task", if task { "1" } else { "" })

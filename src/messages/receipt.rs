@@ -141,13 +141,12 @@ pub async fn read(app: &App, script: &'static Script, key: &str, id: &MessageId)
     if reply.status() == "retracted" {
         return Ok(Seen { receipt: Receipt::Retracted(RetractedMessage::new(id, expires)), rev, now, expires });
     }
-    let entry = deadpool_redis::redis::Value::Array(reply.list(2)?.to_vec());
-    let stored = Stored::parse(&entry).ok_or_else(|| ApiError::internal("a receipt came without its message"))?;
-    let record = match reply.text(3)? {
-        none if none.is_empty() => None,
-        text => Some(ClaimRecord::parse(&text).ok_or_else(|| ApiError::internal("a claim record is not one of ours"))?),
+    let stored = Stored::parse_parts(reply.list(2)?).ok_or_else(|| ApiError::internal("a receipt came without its message"))?;
+    let record = match reply.str(3)? {
+        "" => None,
+        text => Some(ClaimRecord::parse(text).ok_or_else(|| ApiError::internal("a claim record is not one of ours"))?),
     };
-    let message = stored.view(id.channel(), record.as_ref(), ttl, now)?;
+    let message = stored.view(id.channel(), record, ttl, now)?;
     let message = if message.active { message } else { message.archived() };
     let receipt = MessageReceipt::new(message, &reply.text(4)?)?;
     Ok(Seen { receipt: Receipt::Message(Box::new(receipt)), rev, now, expires })

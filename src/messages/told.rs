@@ -21,7 +21,7 @@ const AROUND: usize = 800;
 /// When what is stored is not what we write.
 pub fn tell(
     entry: &Value,
-    record: Option<&ClaimRecord>,
+    record: Option<ClaimRecord>,
     channel: &ChannelId,
     ttl_us: u64,
     now: Micros,
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(post.map(Mark::to_text).as_deref(), TRACED.rsplit('\u{1f}').next());
         let record = ClaimRecord::parse("h\u{1f}1\u{1f}0\u{1f}s\u{1f}bck_h\u{1f}act_h\u{1f}holder\u{1f}1\u{1f}1\u{1f}").expect("a record");
         let mut text = String::new();
-        let claimed = tell(&entry, Some(&record), &channel(), 1_000_000, Micros(1), &mut text).expect("one of ours");
+        let claimed = tell(&entry, Some(record), &channel(), 1_000_000, Micros(1), &mut text).expect("one of ours");
         assert!(claimed == post && text.contains(r#""state":"claimed""#) && text.contains(r#""claimed_by_key_id":"bck_h""#), "{text}");
         assert!(tell(&Value::Nil, None, &channel(), 1, Micros(1), &mut text).is_err());
     }

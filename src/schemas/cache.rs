@@ -1,6 +1,7 @@
 //! The schemas that a replica has compiled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use moka::sync::Cache;
 
@@ -16,6 +17,8 @@ const BYTES: u64 = 128 * 1024 * 1024;
 /// Which schema a channel had when this replica last heard, and what it compiles to. Nothing here decides: the script that posts compares
 /// the fingerprint.
 pub struct SchemaCache {
+    /// Whether it ever heard of one: where no channel has a schema, a post does not look for it.
+    has_any: AtomicBool,
     of_channel: Cache<ChannelId, Arc<str>>,
     compiled: Cache<Arc<str>, Arc<Schema>>,
 }
@@ -30,6 +33,7 @@ impl SchemaCache {
     pub fn new() -> Self {
         let bytes = |_: &Arc<str>, schema: &Arc<Schema>| u32::try_from(schema.bytes).unwrap_or(u32::MAX);
         Self {
+            has_any: AtomicBool::new(false),
             of_channel: Cache::builder().max_capacity(CHANNELS).build(),
             compiled: Cache::builder().max_capacity(BYTES).weigher(bytes).build(),
         }
@@ -37,6 +41,9 @@ impl SchemaCache {
 
     /// The schema that a channel had a moment ago, as far as is known.
     pub fn of(&self, channel: &ChannelId) -> Option<Arc<Schema>> {
+        if !self.has_any.load(Relaxed) {
+            return None;
+        }
         self.compiled.get(&self.of_channel.get(channel)?)
     }
 
@@ -53,6 +60,7 @@ impl SchemaCache {
         let fingerprint: Arc<str> = fingerprint.into();
         self.compiled.insert(fingerprint.clone(), schema.clone());
         self.of_channel.insert(channel.clone(), fingerprint);
+        self.has_any.store(true, Relaxed);
         Ok(schema)
     }
 }

@@ -1,24 +1,32 @@
 //! A call of a script as Redis gets it.
 
 use std::borrow::Cow;
+use std::io::Write;
 
-use deadpool_redis::redis::Cmd;
+use deadpool_redis::redis::{Cmd, RedisWrite};
 
-/// The names of a call's keys, one after the other in one text, with where each ends.
-pub struct Keys {
-    pub text: String,
-    pub ends: Vec<usize>,
-}
+/// Room for the words before the keys: EVALSHA and a hash.
+const HEAD_BYTES: usize = 64;
+/// Room for one key.
+const KEY_BYTES: usize = 48;
 
-/// EVAL or EVALSHA of a text or its hash.
-pub fn command(name: &str, script: &str, keys: &Keys, args: &[&[u8]], rest: &[Cow<'_, [u8]>]) -> Cmd {
+/// EVAL or EVALSHA of a text or its hash; keys in the parts that their names are made of.
+pub fn command<'a>(
+    name: &str,
+    script: &str,
+    keys: impl ExactSizeIterator<Item = [&'a str; 3]>,
+    args: &[&[u8]],
+    rest: &[Cow<'_, [u8]>],
+) -> Cmd {
     let given: usize = args.iter().map(|a| a.len()).chain(rest.iter().map(|r| r.len())).sum();
-    let mut command = Cmd::with_capacity(3 + keys.ends.len() + args.len() + rest.len(), script.len() + keys.text.len() + given + 16);
-    command.arg(name).arg(script).arg(keys.ends.len());
-    let mut begin = 0;
-    for &end in &keys.ends {
-        command.arg(&keys.text[begin..end]);
-        begin = end;
+    let room = HEAD_BYTES.max(script.len() + name.len()) + keys.len() * KEY_BYTES + given;
+    let mut command = Cmd::with_capacity(3 + keys.len() + args.len() + rest.len(), room);
+    command.arg(name).arg(script).arg(keys.len());
+    for parts in keys {
+        let mut key = command.writer_for_next_arg();
+        for part in parts {
+            let _ = key.write_all(part.as_bytes()); // into memory: cannot fail
+        }
     }
     for arg in args {
         command.arg(*arg);

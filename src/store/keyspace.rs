@@ -146,7 +146,7 @@ impl Keyspace {
     }
 
     fn slot(&self, tag: &str, table: &'static [KeyDef]) -> Slot {
-        Slot { head: format!("{}{{{tag}}}:", self.prefix), table }
+        Slot { head: [&self.prefix, "{", tag, "}:"].concat(), table }
     }
 }
 
@@ -165,13 +165,16 @@ impl Slot {
 
     /// Appends the full name of a key. None if the key is of another kind of slot, or a parameter is missing or too much.
     pub fn write_key(&self, def: &'static KeyDef, parameter: Option<&str>, text: &mut String) -> Option<()> {
+        text.extend(self.parts_of(def, parameter)?);
+        Some(())
+    }
+
+    /// The parts of a key's full name, one after the other. None as in [`Slot::write_key`].
+    pub(super) fn parts_of<'a>(&'a self, def: &'static KeyDef, parameter: Option<&'a str>) -> Option<[&'a str; 3]> {
         let is_ours = self.table.as_ptr_range().contains(&std::ptr::from_ref(def));
         if !is_ours || def.suffix.ends_with(':') != parameter.is_some() {
             return None;
         }
-        text.push_str(&self.head);
-        text.push_str(def.suffix);
-        text.push_str(parameter.unwrap_or_default());
-        Some(())
+        Some([&self.head, def.suffix, parameter.unwrap_or_default()])
     }
 }

@@ -12,6 +12,7 @@ pub mod log;
 pub mod measure;
 pub mod nodes;
 pub mod outbox;
+pub mod packed;
 mod primary;
 pub mod pubsub;
 pub mod reach;

@@ -190,7 +190,11 @@ impl Redis {
         F: Future<Output = Result<T, RedisError>>,
     {
         let _held = self.enter().inspect_err(|failure| self.0.metrics.failed(failure))?;
-        let (lane, connection) = self.connection().await.inspect_err(|failure| self.0.metrics.failed(failure))?;
+        let (lane, connection) = match self.live() {
+            Some(live) => live,
+            // Boxed: it is seldom, and every request would carry room for it.
+            None => Box::pin(self.connection()).await.inspect_err(|failure| self.0.metrics.failed(failure))?,
+        };
         let answer = match timeout(self.0.timeout, send(Connection::clone(&connection))).await {
             Ok(answer) => answer,
             Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
@@ -256,17 +260,22 @@ impl Redis {
         Ok(held)
     }
 
-    /// A live connection: any lane's, round-robin; when none is up, a short wait for one that is being made.
-    async fn connection(&self) -> Result<(&Lane, Arc<Connection>), Failure> {
+    /// A live connection: any lane's, round-robin.
+    fn live(&self) -> Option<(&Lane, Arc<Connection>)> {
         let lanes = &self.0.lanes;
+        let first = self.0.turn.fetch_add(1, Relaxed);
+        (0..lanes.len()).find_map(|offset| {
+            let lane = &lanes[first.wrapping_add(offset) % lanes.len()];
+            Some((&**lane, lane.current.load_full()?))
+        })
+    }
+
+    /// The same; when none is up, a short wait for one that is being made.
+    async fn connection(&self) -> Result<(&Lane, Arc<Connection>), Failure> {
         let deadline = Instant::now() + self.0.timeout.min(Duration::from_millis(250));
         loop {
-            let first = self.0.turn.fetch_add(1, Relaxed);
-            for offset in 0..lanes.len() {
-                let lane = &lanes[first.wrapping_add(offset) % lanes.len()];
-                if let Some(connection) = lane.current.load_full() {
-                    return Ok((lane, connection));
-                }
+            if let Some(live) = self.live() {
+                return Ok(live);
             }
             if Instant::now() >= deadline {
                 return Err(Failure::NotExecuted(Code::StorageUnavailable, "no connection to Redis".into()));

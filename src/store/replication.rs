@@ -224,7 +224,7 @@ impl Confirmer {
             Err(_) => return Round::Broken("no answer to WAIT".to_owned()),
         };
         let mut answers = answers.into_iter().skip(count - 2).map(Value::extract_error);
-        match answers.next().unwrap_or(Ok(Value::Nil)).map(|marked| Reply::decode("replication/mark", marked)) {
+        match answers.next().unwrap_or(Ok(Value::Nil)).map(|marked| Reply::decode("replication/mark", "marked", marked)) {
             Ok(Ok(marked)) if marked.text(0).is_ok_and(|history| history == self.history) => {}
             Ok(_) => return Round::Broken("Redis writes another history".to_owned()),
             Err(e) if e.code() == Some("READONLY") => return Round::Broken(e.to_string()),

@@ -1,7 +1,8 @@
-//! Answers of scripts: a status word, Redis' time, then values in the order the script's header gives.
+//! Answers of scripts: a status word, Redis' time, then values in the order the script's header gives; packed or as a list.
 
 use deadpool_redis::redis::Value;
 
+use super::packed::unpack;
 use crate::error::ApiError;
 use crate::ids::Micros;
 
@@ -12,25 +13,33 @@ pub struct Reply {
     status: String,
     now: Micros,
     history: Option<String>,
+    /// Status and time, then what follows them.
     values: Vec<Value>,
 }
 
+/// Where values begin.
+const FIRST: usize = 2;
+
 impl Reply {
     /// # Errors
-    /// When the answer is not a list that starts with a word and a time.
-    pub fn decode(script: &'static str, value: Value) -> Result<Self, ApiError> {
-        let Value::Array(mut values) = value else {
+    /// When the answer is not a list, packed or not, that starts with a word and a time.
+    pub fn decode(script: &'static str, first_word: &str, value: Value) -> Result<Self, ApiError> {
+        let value = if let Value::BulkString(packed) = &value { unpack(first_word, packed) } else { Some(value) };
+        let Some(Value::Array(mut values)) = value else {
             return Err(ApiError::internal(format!("{script}: answered no list")));
         };
-        if values.len() < 2 {
+        if values.len() < FIRST {
             return Err(ApiError::internal(format!("{script}: answered a list without status and time")));
         }
-        let rest = values.split_off(2);
-        let mut reply = Self { script, status: String::new(), now: Micros(0), history: None, values };
-        reply.status = reply.text(0)?;
-        reply.now = reply.micros(1)?;
-        reply.values = rest;
-        Ok(reply)
+        let status = match std::mem::replace(&mut values[0], Value::Nil) {
+            Value::BulkString(word) => String::from_utf8(word).ok(),
+            other => text_of(&other),
+        };
+        let now = int_of(&values[1]).and_then(|now| u64::try_from(now).ok());
+        match (status, now) {
+            (Some(status), Some(now)) => Ok(Self { script, status, now: Micros(now), history: None, values }),
+            _ => Err(ApiError::internal(format!("{script}: answered no status, or no time"))),
+        }
     }
 
     /// The word the script answered with.
@@ -60,11 +69,11 @@ impl Reply {
 
     /// How many values follow the status and time.
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.values.len() - FIRST
     }
 
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.len() == 0
     }
 
     /// Value `i` as text; nil is the empty text.
@@ -75,15 +84,20 @@ impl Reply {
         text_of(self.value(i)?).ok_or_else(|| self.wrong(i, "text"))
     }
 
+    /// Value `i` as text where it stands; nil is the empty text.
+    ///
+    /// # Errors
+    /// When it is something else, or not there.
+    pub fn str(&self, i: usize) -> Result<&str, ApiError> {
+        str_of(self.value(i)?).ok_or_else(|| self.wrong(i, "text"))
+    }
+
     /// Value `i` as an integer, also where Redis gives it as text.
     ///
     /// # Errors
     /// When it is something else, or not there.
     pub fn int(&self, i: usize) -> Result<i64, ApiError> {
-        match self.value(i)? {
-            Value::Int(n) => Ok(*n),
-            other => text_of(other).and_then(|t| t.parse().ok()).ok_or_else(|| self.wrong(i, "an integer")),
-        }
+        int_of(self.value(i)?).ok_or_else(|| self.wrong(i, "an integer"))
     }
 
     /// Value `i` as a number that is not negative.
@@ -130,11 +144,18 @@ impl Reply {
     /// # Errors
     /// When it is not there.
     pub fn value(&self, i: usize) -> Result<&Value, ApiError> {
-        self.values.get(i).ok_or_else(|| self.wrong(i, "there"))
+        self.values.get(FIRST + i).ok_or_else(|| self.wrong(i, "there"))
     }
 
     fn wrong(&self, i: usize, what: &str) -> ApiError {
         ApiError::internal(format!("{}: value {i} of `{}` is not {what}", self.script, self.status))
+    }
+}
+
+fn int_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(n) => Some(*n),
+        other => str_of(other)?.parse().ok(),
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod arguments;
 mod call;
-mod numbers;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -19,7 +18,6 @@ use crate::error::{ApiError, Code};
 
 pub use arguments::{Arguments, Given, Kind, Sent};
 pub use call::Call;
-pub use numbers::as_list;
 
 /// The line that reads the clock: Redis' own, once, as number and as text. Script tests put a time of theirs in its place.
 pub const CLOCK: &str = "local now, now_text; do local t = redis.call('TIME'); local us = t[2]; \

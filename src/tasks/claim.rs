@@ -129,7 +129,7 @@ pub async fn handle(State(app): State<App>, caller: Caller, body: Body) -> Resul
 impl ClaimedTask {
     fn new(channel: &ChannelId, got: Got, max: u64) -> Result<Self> {
         let (ttl, now) = (got.ttl_us, got.now);
-        let mut claims = got.taken.into_iter().map(|(m, r)| TaskClaim::new(channel, m, &r, ttl, now)).collect::<Result<Vec<_>>>()?;
+        let mut claims = got.taken.into_iter().map(|(m, r)| TaskClaim::new(channel, m, r, ttl, now)).collect::<Result<Vec<_>>>()?;
         if claims.is_empty() {
             let note = Some("There is no unclaimed message. Ask again, with wait to be answered as soon as there is one.");
             return Ok(Self {
@@ -155,7 +155,7 @@ impl ClaimedTask {
 }
 
 impl TaskClaim {
-    fn new(channel: &ChannelId, stored: Stored, record: &ClaimRecord, ttl_us: u64, now: Micros) -> Result<Self> {
+    fn new(channel: &ChannelId, stored: Stored, record: ClaimRecord, ttl_us: u64, now: Micros) -> Result<Self> {
         let id = MessageId::new(channel.clone(), stored.micros);
         let leased = record.lease_until;
         Ok(Self {

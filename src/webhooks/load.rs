@@ -227,7 +227,7 @@ async fn read(
         };
         let record = ClaimRecord::parse_value(records.get(i))?;
         let mut body = format!(r#"{{"event":"{}","message":"#, event.word());
-        let post = told::tell(entry, record.as_ref(), channel, ttl, reply.now(), &mut body)?;
+        let post = told::tell(entry, record, channel, ttl, reply.now(), &mut body)?;
         messages.push(Some(Posted { body, post }));
     }
     Ok(Ok(Found { url: reply.text(0)?, secret: reply.text(1)?, owner: reply.text(2)?, messages, now: reply.now() }))

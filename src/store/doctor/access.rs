@@ -75,7 +75,7 @@ pub(super) async fn check(chart: &mut Chart<'_>, connection: &mut MultiplexedCon
     let user: String = cmd("ACL").arg("WHOAMI").query_async(connection).await.unwrap_or_else(|_| "USER".to_owned());
     let needed = needed(chart);
     let answer = cmd("EVAL").arg(script.text()).arg(0).arg(&needed).query_async(connection).await;
-    let denied = match answer.map(|answer| Reply::decode("doctor/rights", answer)) {
+    let denied = match answer.map(|answer| Reply::decode("doctor/rights", "denied", answer)) {
         Ok(Ok(reply)) => (0..reply.len()).filter_map(|i| reply.text(i).ok()).collect::<Vec<_>>(),
         Ok(Err(e)) => return chart.unknown("acl", e.log_cause().unwrap_or("the answer cannot be read")),
         Err(e) if e.code() == Some("NOPERM") => {

@@ -1,14 +1,16 @@
 //! A call of a script: keys and arguments by name, one command, the answer or the refusal.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::time::Instant;
 
 use deadpool_redis::redis::{Cmd, Value};
 
-use super::{Given, IDEM_MS, Parsed, Script, Sent, as_list};
+use super::{Given, IDEM_MS, Parsed, Script, Sent};
 use crate::error::ApiError;
 use crate::store::Slot;
-use crate::store::command::{Keys, command};
+use crate::store::command::command;
+use crate::store::keyspace::KeyDef;
 use crate::store::redis::{Failure, Redis};
 use crate::store::reply::Reply;
 use crate::telemetry::{self, ScriptSpan};
@@ -27,11 +29,12 @@ pub struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn new(script: &'static Script, slot: &'a Slot) -> Self {
+        let args = script.parsed().map_or(0, |parsed| parsed.args.names().len());
         Self {
             script,
             slot,
             parameters: Vec::new(),
-            args: Vec::new(),
+            args: Vec::with_capacity(args),
             rest: Vec::new(),
             may_send_again: false,
             client_may_repeat: false,
@@ -107,18 +110,18 @@ impl<'a> Call<'a> {
         let parsed = self.script.parsed()?;
         let (keys, sent) = (self.keys(parsed)?, self.args(parsed)?);
         let args = sent.in_order();
+        let command = |name, script| command(name, script, keys.iter().copied(), &args, &self.rest);
         let span = if telemetry::is_on() { ScriptSpan::begin(self.script.name) } else { None };
         let began = Instant::now();
-        let by_hash = command("EVALSHA", &parsed.sha, &keys, &args, &self.rest);
+        let by_hash = command("EVALSHA", &parsed.sha);
         let mut answer = self.send(redis, &by_hash).await;
         if matches!(answer, Err(Failure::NoScript)) {
             // The text goes to the same node and stays there; nothing ran yet.
-            answer = self.send(redis, &command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+            answer = self.send(redis, &command("EVAL", &parsed.text)).await;
         }
         // Only a connection that broke at once leaves time for a second try: no request waits longer than one command may take.
-        let in_time = began.elapsed() < redis.timeout() / 4;
-        if self.may_send_again && in_time && matches!(answer, Err(Failure::Unknown(_))) {
-            answer = self.send(redis, &command("EVAL", &parsed.text, &keys, &args, &self.rest)).await;
+        if self.may_send_again && matches!(answer, Err(Failure::Unknown(_))) && began.elapsed() < redis.timeout() / 4 {
+            answer = self.send(redis, &command("EVAL", &parsed.text)).await;
         }
         parsed.duration.observe(began.elapsed().as_secs_f64());
         if let (Some(span), Err(failure)) = (&span, &answer) {
@@ -137,7 +140,7 @@ impl<'a> Call<'a> {
 
     fn decode(&self, parsed: &Parsed, redis: &Redis, value: Value) -> Result<Reply, ApiError> {
         let first_word = parsed.oks.first().map_or("", String::as_str);
-        let reply = Reply::decode(self.script.name, as_list(first_word, value))?;
+        let reply = Reply::decode(self.script.name, first_word, value)?;
         redis.clock().observe(reply.now());
         if reply.status() != "refused" {
             return if parsed.oks.iter().any(|w| w == reply.status()) { Ok(reply) } else { Err(reply.unexpected()) };
@@ -163,34 +166,38 @@ impl<'a> Call<'a> {
         Err(error)
     }
 
-    /// The full names of the keys, one after the other in one text, with where each ends.
-    fn keys(&self, parsed: &Parsed) -> Result<Keys, ApiError> {
+    /// The names of the keys, each in the parts that it is made of.
+    fn keys<'s>(&'s self, parsed: &Parsed) -> Result<Vec<[&'s str; 3]>, ApiError> {
         let wrong = |name: &str| ApiError::internal(format!("lua/{}.lua: key {name} cannot be named", self.script.name));
-        if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().any(|k| k.name == *n)) {
+        if let Some((unknown, _)) = self.parameters.iter().find(|(n, _)| !parsed.keys.iter().rev().any(|k| k.name == *n)) {
             return Err(wrong(unknown));
         }
-        let sent = parsed.keys_sent(self.is_kept());
-        let mut keys = Keys { text: String::with_capacity(sent.len() * 48), ends: Vec::with_capacity(sent.len()) };
-        for &key in sent {
+        let named = |key: &'static KeyDef| {
             let parameter = self.parameters.iter().find(|(n, _)| *n == key.name).map(|(_, p)| p.as_ref());
-            self.slot.write_key(key, parameter, &mut keys.text).ok_or_else(|| wrong(key.name))?;
-            keys.ends.push(keys.text.len());
-        }
-        Ok(keys)
+            self.slot.parts_of(key, parameter).ok_or_else(|| wrong(key.name))
+        };
+        parsed.keys_sent(self.is_kept()).iter().copied().map(named).collect()
     }
 
     /// Whether the first answer is kept for those who ask again.
     fn is_kept(&self) -> bool {
-        self.args.iter().any(|(name, given)| *name == IDEM_MS && !matches!(given, Given::Number(0)))
+        self.args.iter().rev().any(|(name, given)| *name == IDEM_MS && !matches!(given, Given::Number(0)))
     }
 
+    /// The arguments in the order of the header, in which most calls give them.
     fn args<'s>(&'s self, parsed: &Parsed) -> Result<Sent<'s>, ApiError> {
         let wrong = |what: String| ApiError::internal(format!("lua/{}.lua: {what}", self.script.name));
         if self.args.len() != parsed.args.names().len() || (!parsed.rest && !self.rest.is_empty()) {
             let given = self.args.iter().map(|a| a.0).collect::<Vec<_>>();
             return Err(wrong(format!("takes {:?}, was given {given:?}", parsed.args.names())));
         }
-        let given = |name: &str| self.args.iter().find(|(n, _)| *n == name).map(|(_, given)| given);
+        let place = Cell::new(0);
+        let given = |name: &str| {
+            let i = place.get();
+            let found = self.args[i..].iter().chain(&self.args[..i]).find(|(n, _)| *n == name);
+            place.set((i + 1).min(self.args.len()));
+            found.map(|(_, given)| given)
+        };
         parsed.args.send(given, self.is_kept()).map_err(|name| wrong(format!("argument {name} is missing, or not a number")))
     }
 }

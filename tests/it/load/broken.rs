@@ -46,7 +46,7 @@ const BROKEN: &[Broken] = &[
     },
     Broken {
         what: "a room tells senders the wrong index",
-        edit: ("rooms/send", "return struct.pack('<dd', now, length - 1)", "return struct.pack('<dd', now, length)"),
+        edit: ("rooms/send", "struct.pack('<Bdd', 0xc1, now, length - 1)", "struct.pack('<Bdd', 0xc1, now, length)"),
         scenario: "rooms",
         noticed_by: "lost",
     },

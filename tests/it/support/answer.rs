@@ -1,8 +1,8 @@
 //! What a script alone answered ([`super::script`]): asserted word by word, read value by value.
 
 use backchannel::claims::record::ClaimRecord;
+use backchannel::store::packed::unpack;
 use backchannel::store::reply::text_of;
-use backchannel::store::script::as_list;
 use deadpool_redis::redis::Value;
 
 use super::script::script;
@@ -26,7 +26,8 @@ impl Answer {
         let Value::Array(parts) = said else { panic!("{name} answered {said:?}") };
         let [reply, Value::Array(wakes)] = parts.as_slice() else { panic!("{name} answered {parts:?}") };
         let first_word = script(name).1.oks().first().map_or("", String::as_str);
-        let Value::Array(reply) = as_list(first_word, reply.clone()) else { panic!("{name} answered {parts:?}") };
+        let reply = if let Value::BulkString(packed) = reply { unpack(first_word, packed) } else { Some(reply.clone()) };
+        let Some(Value::Array(reply)) = reply else { panic!("{name} answered {parts:?}") };
         let text = |i: usize| reply.get(i).and_then(text_of).unwrap_or_else(|| panic!("{name} answered {reply:?}"));
         let refused = text(0) == "refused";
         let (word, from) = if refused { (text(2), 3) } else { (text(0), 2) };
