@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::future::join_all;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Request, Url};
 
@@ -35,9 +35,8 @@ pub async fn push(url: &str, at_once: u16, plain: bool) -> Result<()> {
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     if !plain {
         client = client.user_agent(USER_AGENT);
-        headers.extend(
-            PROMISED.iter().map(|(name, value)| (name.parse().ok(), HeaderValue::from_static(value))).filter_map(|(n, v)| Some((n?, v))),
-        );
+        let promised = PROMISED.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        headers.extend(promised);
     }
     let (client, url) = (client.build().context("the HTTP client")?, Url::parse(url).context("the URL")?);
     let body = "x".repeat(BODY_BYTES);

@@ -7,21 +7,18 @@ hooks/delivered: write down tries of deliveries that succeeded; the newest 200 a
 @key dead        hash
 @key dead_index  zset
 @key failing     string
-@rest            of each: id of the delivery, its try without the time; at most 128
+@rest            tries, the oldest first; at most 128
 @ok  recorded
 ]]
 --- @include lib/answer
---- @include lib/number
 
-local at, told = int(now) .. '\31', {}
-for i = 2, #rest, 2 do told[i / 2] = at .. rest[i] end
-redis.call('LPUSH', tries, unpack(told))
+redis.call('LPUSH', tries, unpack(rest))
 redis.call('LTRIM', tries, 0, 199)
 redis.call('PEXPIRE', tries, 2592000000)
 redis.call('DEL', failing)
 if redis.call('EXISTS', dead) == 1 then
-  local ids = {}
-  for i = 1, #rest, 2 do ids[#ids + 1] = rest[i] end
+  local ids, delivery = {}, '^' .. string.rep('[^\31]*\31', 6) .. '([^\31]*)' -- a job begins with its delivery
+  for i, try in ipairs(rest) do ids[i] = string.match(try, delivery) end
   if redis.call('HDEL', dead, unpack(ids)) > 0 then redis.call('ZREM', dead_index, unpack(ids)) end
 end
 return ok('recorded')

@@ -70,7 +70,10 @@ impl Courier {
             Ok(pass) => pass,
             Err(put_off) => return Box::pin(self.put_off(job, &ready, put_off)).await.map(Some),
         };
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| ApiError::internal("the worker has ended"))?;
+        let slot = match self.slots.clone().try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => self.slots.clone().acquire_owned().await.map_err(|_| ApiError::internal("the worker has ended"))?,
+        };
         if stale() {
             return Ok(None);
         }
@@ -100,7 +103,7 @@ impl Courier {
             "delivery tried"
         );
         if outcome.delivered() {
-            return Ok(Some(End::Done(Some(Note::of(job, &outcome)))));
+            return Ok(Some(End::Done(Some(Note::of(job, &outcome, app.redis.clock().floor())))));
         }
         // Boxed, as what is put off: seldom, and each delivery would carry room for it.
         Box::pin(self.failed(job, &ready, &outcome)).await.map(Some)

@@ -14,13 +14,14 @@ use super::push::Outcome;
 use super::together::Together;
 use super::{millis, repeat};
 use crate::app::App;
+use crate::ids::Micros;
 use crate::messages::SEPARATOR;
 use crate::store::keyspace::JOB_QUEUES;
 use crate::store::scripts;
 
 /// Entries that wait for their end in memory. They are small by then; while Redis is in trouble, no more of them pile up.
 const MOST_ENDING: usize = 4096;
-/// Jobs of one call of a script, at most, and what one more entry has beyond that.
+/// Jobs of one call of a script, at most.
 const JOBS_A_CALL: usize = 128;
 
 /// Ends jobs of a worker that holds `H` for each entry of a queue.
@@ -50,8 +51,8 @@ pub struct Due {
 /// A try that succeeded, for the owner of the webhook.
 pub struct Note {
     target: String,
-    /// What `hooks/delivered` takes of each.
-    tried: [String; 2],
+    /// As `hooks/delivered` takes it.
+    tried: String,
 }
 
 /// An entry that leaves, and a place among those that do.
@@ -103,15 +104,18 @@ impl Leaving {
 
     fn note(&mut self, note: Note) {
         match self.notes.get_mut(&note.target) {
-            Some(tried) => tried.extend(note.tried),
-            None => drop(self.notes.insert(note.target, Vec::from(note.tried))),
+            Some(tried) => tried.push(note.tried),
+            None => drop(self.notes.insert(note.target, vec![note.tried])),
         }
     }
 }
 
 impl Note {
-    pub fn of(job: &Job, outcome: &Outcome) -> Self {
+    /// `at`: when it ended, by Redis' clock.
+    pub fn of(job: &Job, outcome: &Outcome, at: Micros) -> Self {
         let mut tried = String::with_capacity(256);
+        push_number(at.0, &mut tried);
+        tried.push(SEPARATOR);
         tried.push_str("delivered");
         for number in [job.attempt.into(), outcome.status.into(), millis(outcome.took)] {
             tried.push(SEPARATOR);
@@ -119,7 +123,7 @@ impl Note {
         }
         tried.extend([SEPARATOR, SEPARATOR]);
         job.pack_behind(&mut tried);
-        Self { target: job.target.as_str().to_owned(), tried: [job.delivery.clone(), tried] }
+        Self { target: job.target.as_str().to_owned(), tried }
     }
 }
 
@@ -184,11 +188,52 @@ impl<H: Send + 'static> Finisher<H> {
     async fn note(&self, target: String, mut tried: Vec<String>) {
         let slot = self.app.keys.hook(&target);
         while !tried.is_empty() {
-            let behind = tried.split_off(tried.len().min(JOBS_A_CALL * 2));
+            let behind = tried.split_off(tried.len().min(JOBS_A_CALL));
             let these = std::mem::replace(&mut tried, behind);
             if let Err(failure) = scripts::HOOK_DELIVERED.on(&slot).rest(these).run(&self.app.redis).await {
                 tracing::warn!(code = failure.code().spec().word, "deliveries are missing in their list");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn later(n: u64) -> End {
+        End::Later(Due { at_ms: n, job: format!("job {n}") })
+    }
+
+    fn delivered(target: &str, tried: &str) -> End {
+        End::Done(Some(Note { target: target.to_owned(), tried: tried.to_owned() }))
+    }
+
+    #[test]
+    fn what_is_done_leaves_and_of_a_bundle_only_what_failed_is_tried_again() {
+        let mut leaving = Leaving::default();
+        leaving.add("1-0".to_owned(), vec![delivered("a", "1")]);
+        leaving.add("2-0".to_owned(), vec![delivered("a", "2"), End::Done(None), delivered("b", "3")]);
+        leaving.add("3-0".to_owned(), vec![delivered("a", "4"), later(7), End::Done(None), later(8)]);
+        leaving.add("4-0".to_owned(), vec![later(9)]);
+        assert_eq!((leaving.singles.clone(), leaving.bundles.clone()), (vec!["1-0".to_owned()], vec!["2-0".to_owned(), "2".to_owned()]));
+        assert_eq!(
+            leaving.later,
+            [["3-0", "3", "2", "7", "job 7", "8", "job 8", "4-0", "0", "1", "9", "job 9"].map(str::to_owned).to_vec()]
+        );
+        assert_eq!(
+            (leaving.notes["a"].clone(), leaving.notes["b"].clone()),
+            (["1", "2", "4"].map(str::to_owned).to_vec(), vec!["3".to_owned()])
+        );
+    }
+
+    #[test]
+    fn no_call_settles_more_than_128_jobs() {
+        let mut leaving = Leaving::default();
+        for n in 0..40 {
+            leaving.add(format!("{n}-0"), (0..7).map(later).collect());
+        }
+        let jobs: Vec<usize> = leaving.later.iter().map(|call| call.len() / (3 + 2 * 7) * 7).collect();
+        assert_eq!(jobs, [126, 126, 28]);
     }
 }

@@ -132,20 +132,23 @@ impl Gate {
         let probe = ProbeEnds { gate: self, probe };
         let place = match self.places.clone().try_acquire_owned() {
             Ok(place) => place,
-            Err(_) => self.wait().await?,
+            Err(_) => {
+                let place = self.wait().await?;
+                // Meanwhile the host may have fallen silent.
+                if !probe.probe {
+                    self.state.lock().is_closed(self.number)?;
+                }
+                place
+            }
         };
-        // While it waited the host may have fallen silent.
-        if !probe.probe {
-            self.is_closed()?;
-        }
         self.state.lock().moved = Instant::now();
         Ok(Pass { gate: self.clone(), probe: probe.keep(), _place: place })
     }
 
     /// Whether the breaker lets it through, and whether as the one that finds out.
     fn may_pass(&self) -> Result<bool, PutOff> {
-        self.is_closed()?;
         let mut state = self.state.lock();
+        state.is_closed(self.number)?;
         if state.failures < BREAK_AFTER {
             return Ok(false);
         }
@@ -154,14 +157,6 @@ impl Gate {
         }
         state.probing = true;
         Ok(true)
-    }
-
-    fn is_closed(&self) -> Result<(), PutOff> {
-        let mut state = self.state.lock();
-        let now = Instant::now();
-        let Some(until) = state.open_until.filter(|until| *until > now) else { return Ok(()) };
-        let next = state.put_off(self.number, now);
-        Err(PutOff::Open((until - now) + next.min(OPEN_FIRST)))
     }
 
     async fn wait(&self) -> Result<OwnedSemaphorePermit, PutOff> {
@@ -185,6 +180,16 @@ impl Gate {
 }
 
 impl State {
+    fn is_closed(&mut self, places: usize) -> Result<(), PutOff> {
+        let Some(until) = self.open_until else { return Ok(()) };
+        let now = Instant::now();
+        if until <= now {
+            return Ok(());
+        }
+        let next = self.put_off(places, now);
+        Err(PutOff::Open((until - now) + next.min(OPEN_FIRST)))
+    }
+
     /// How long one more would wait for a place.
     fn waits(&self, places: usize) -> Duration {
         let before = u32::try_from(self.waiting / places.max(1)).unwrap_or(u32::MAX);

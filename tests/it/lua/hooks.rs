@@ -7,9 +7,9 @@ fn record(b: &Bench, id: &str, outcome: &str) -> u64 {
 }
 
 fn delivered(b: &Bench, ids: &[&str]) {
-    let ask = ids
-        .iter()
-        .fold(b.ask("hooks/delivered"), |ask, id| ask.rest(id, &format!("delivered\u{1f}1\u{1f}200\u{1f}7\u{1f}\u{1f}{id}\u{1f}a job")));
+    let ask = ids.iter().fold(b.ask("hooks/delivered"), |ask, id| {
+        ask.values(&[&format!("{START}\u{1f}delivered\u{1f}1\u{1f}200\u{1f}7\u{1f}\u{1f}{id}\u{1f}a job")])
+    });
     ask.run().ok("recorded");
 }
 
