@@ -23,8 +23,8 @@ messages/watch: the same as messages/receipt, for those who wait: for the next m
 
 -- Who waits reads again at least every 30 s. Written once a minute at most, however many wait.
 local MINUTE = 60000000
-local said = receipt()
-if said[1] == 'receipt' and (watched or 0) < now + MINUTE then
+local said, is_there = receipt()
+if is_there and (watched or 0) < now + MINUTE then
   redis.call('HSET', meta, 'watched', int(now + 2 * MINUTE))
   pack_settings()
 end
