@@ -104,7 +104,7 @@ impl Begun {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let operation = route.as_ref().and_then(|r| router::operation(&method, r.as_str()));
         let deprecated_path = operation.and_then(|o| o.deprecated).map_or_else(String::new, |_| request.uri().path().to_owned());
-        let fresh = headers::Fresh::new();
+        let fresh = headers::Fresh::random();
         let context = Context::new(headers::request_id(request.headers(), &fresh), client, base_url, operation);
         let path = route.as_ref().map(MatchedPath::as_str);
         let (span, traceparent) = if telemetry::is_on() && !path.is_some_and(|path| UNTRACED.contains(&path)) {

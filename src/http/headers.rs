@@ -145,7 +145,7 @@ pub fn preflight() -> [(&'static str, &'static str); 3] {
 pub struct Fresh([u8; 36]);
 
 impl Fresh {
-    pub fn new() -> Self {
+    pub fn random() -> Self {
         let mut random = [0; 36];
         rand::rng().fill_bytes(&mut random);
         Self(random)
@@ -207,15 +207,15 @@ mod tests {
 
     #[test]
     fn a_sane_request_id_is_kept_and_another_replaced() {
-        assert_eq!(request_id(&with("x-request-id", "job-7.a_B"), &Fresh::new()), "job-7.a_B");
-        assert!(request_id(&with("x-request-id", "a b\"c"), &Fresh::new()).starts_with("req_"));
-        assert!(request_id(&with("x-request-id", &"x".repeat(129)), &Fresh::new()).starts_with("req_"));
+        assert_eq!(request_id(&with("x-request-id", "job-7.a_B"), &Fresh::random()), "job-7.a_B");
+        assert!(request_id(&with("x-request-id", "a b\"c"), &Fresh::random()).starts_with("req_"));
+        assert!(request_id(&with("x-request-id", &"x".repeat(129)), &Fresh::random()).starts_with("req_"));
     }
 
     #[test]
     fn a_trace_goes_on_and_nonsense_begins_a_new_one() {
         let incoming = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let ours = traceparent(&with("traceparent", incoming), &Fresh::new());
+        let ours = traceparent(&with("traceparent", incoming), &Fresh::random());
         assert!(is_traceparent(&ours) && ours[3..35] == incoming[3..35] && ours[36..52] != incoming[36..52] && ours.ends_with("-01"));
         for bad in [
             "nonsense",
@@ -224,7 +224,7 @@ mod tests {
         ] {
             let mut map = HeaderMap::new();
             map.insert("traceparent", HeaderValue::from_bytes(bad.as_bytes()).expect("a header value"));
-            assert!(is_traceparent(&traceparent(&map, &Fresh::new())), "{bad}");
+            assert!(is_traceparent(&traceparent(&map, &Fresh::random())), "{bad}");
         }
     }
 }

@@ -5,6 +5,7 @@
 mod access_requests;
 mod actors;
 mod api_keys;
+mod arguments;
 mod audit;
 mod channel_metrics;
 mod channel_names;
