@@ -99,4 +99,4 @@ if idem_ms > 0 then
   remember(attempt)
 end
 if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. n, 'claimed') end
-return { 'claimed', now, ttl, entry, record, lapsed and 1 or 0 }
+return cmsgpack.pack({ 'claimed', now, ttl, entry, record, lapsed and 1 or 0 })

@@ -42,7 +42,7 @@ if idem_ms > 0 then
   facts = first
 end
 --- @include lib/message
-if facts and record then return { 'replayed', now, ttl, entry, record } end
+if facts and record then return cmsgpack.pack({ 'replayed', now, ttl, entry, record }) end
 local mine = its_actor == actor
 if state == 'd' then
   --- @include lib/answer
@@ -79,4 +79,4 @@ if idem_ms > 0 then
   remember(attempt)
 end
 if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. n, 'done') end
-return { 'claimed_and_acked', now, ttl, entry, record, lapsed and 1 or 0 }
+return cmsgpack.pack({ 'claimed_and_acked', now, ttl, entry, record, lapsed and 1 or 0 })

@@ -80,7 +80,7 @@ for _ = 1, 4 do
 end
 if #entries == 0 then
   --- @include lib/next_lease
-  return { 'empty', now, next_lease_end(), ended }
+  return cmsgpack.pack({ 'empty', now, next_lease_end(), ended })
 end
 
 local before = redis.call('HMGET', claims, unpack(taken))
@@ -116,4 +116,4 @@ end
 if watched and watched > now then
   for _, m in ipairs(taken) do redis.pcall('SPUBLISH', wake .. ':' .. m, 'claimed') end
 end
-return { 'claimed', now, ttl, entries, records, ended }
+return cmsgpack.pack({ 'claimed', now, ttl, entries, records, ended })

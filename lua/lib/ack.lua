@@ -9,14 +9,14 @@ if idem_ms > 0 then
   facts = first
 end
 --- @include lib/message
-if facts and record then return { 'replayed', now, ttl, entry, record } end
+if facts and record then return cmsgpack.pack({ 'replayed', now, ttl, entry, record }) end
 
 -- An id is followed by a time; a name that looks like one is not.
 local acked = acks and acks ~= '' and string.find('\31' .. acks, '\31' .. actor .. '\31%d')
 local done = state == 'd'
 if mode == 'broadcast' then
   local MOST_ACKS = 1000
-  if acked then return { 'already_acknowledged', now, ttl, entry, record } end
+  if acked then return cmsgpack.pack({ 'already_acknowledged', now, ttl, entry, record }) end
   local _, parts = string.gsub(acks or '', '\31', '')
   if parts >= MOST_ACKS * 3 then
     --- @include lib/answer
@@ -63,6 +63,6 @@ end
 if watched and watched > now then redis.pcall('SPUBLISH', wake .. ':' .. n, 'done') end
 if result and now % 32 * 1024 <= #result then
   --- @include lib/in_memory
-  return { 'acknowledged', now, ttl, entry, record, leased and 1 or 0, owner, in_memory, deadline }
+  return cmsgpack.pack({ 'acknowledged', now, ttl, entry, record, leased and 1 or 0, owner, in_memory, deadline })
 end
-return { 'acknowledged', now, ttl, entry, record, leased and 1 or 0 }
+return cmsgpack.pack({ 'acknowledged', now, ttl, entry, record, leased and 1 or 0 })
