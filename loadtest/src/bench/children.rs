@@ -14,6 +14,8 @@ use crate::proc::Watched;
 use crate::redis::Redis;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// And to end, with requests under way.
+const END_LIMIT: Duration = Duration::from_secs(10);
 
 /// What replicas run with: no limits, so that it is the service that is measured, and nothing is logged a request.
 const SETTINGS: &[(&str, &str)] = &[
@@ -58,7 +60,7 @@ impl Drop for Scratch {
     }
 }
 
-/// A running process: killed when dropped, and by the kernel when this process ends in whatever way.
+/// A running process: asked to end when dropped, and killed by the kernel when this process ends in whatever way.
 pub struct Server {
     child: Child,
     name: &'static str,
@@ -173,6 +175,18 @@ impl Server {
     /// When it has ended.
     pub fn watched(&self) -> Result<Watched> {
         Ok(Watched::new(self.name, self.child.id().with_context(|| format!("{} has ended", self.name))?))
+    }
+}
+
+impl Drop for Server {
+    /// As an operator ends it, so that it does what it does at its end; killed by tokio if it has not gone in time.
+    fn drop(&mut self) {
+        let Some(pid) = self.child.id() else { return };
+        let _ = std::process::Command::new("kill").arg(pid.to_string()).status(); // it may have ended by itself
+        let began = Instant::now();
+        while began.elapsed() < END_LIMIT && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
