@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use memchr::memchr_iter;
 use parking_lot::Mutex;
 use rand::RngExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -214,10 +215,10 @@ impl Worker {
     /// Jobs of one target are read together, and delivered side by side. Without room they are handed back.
     async fn start(self: &Arc<Self>, queue: u8, read: Instant, all: Vec<(Entry, Hold)>, mut room: Option<OwnedSemaphorePermit>) {
         let mut groups = HashMap::<String, Vec<Taken>>::new();
-        for (entry, hold) in all {
-            let count = jobs_of(&entry);
-            let bundle = Arc::new(Bundle::new(queue, entry.id, count, hold));
-            for text in entry.jobs.split(BUNDLED) {
+        for (mut entry, hold) in all {
+            let id = std::mem::take(&mut entry.id);
+            let bundle = Arc::new(Bundle::new(queue, id, jobs_of(&entry), hold));
+            for text in texts_of(&entry) {
                 let Some(job) = Job::parse(text) else {
                     tracing::error!(queue, "a job is not one of ours; it is left out");
                     self.end(&bundle, Some(End::Done(None))).await;
@@ -322,7 +323,14 @@ impl Worker {
 
 /// How many jobs an entry has.
 fn jobs_of(entry: &Entry) -> usize {
-    entry.jobs.split(BUNDLED).count()
+    memchr_iter(BUNDLED as u8, entry.jobs.as_bytes()).count() + 1
+}
+
+/// Them.
+fn texts_of(entry: &Entry) -> impl Iterator<Item = &str> {
+    let (jobs, mut begin) = (entry.jobs.as_str(), 0);
+    let ends = memchr_iter(BUNDLED as u8, jobs.as_bytes()).chain(std::iter::once(jobs.len()));
+    ends.map(move |end| &jobs[std::mem::replace(&mut begin, end + 1)..end])
 }
 
 /// Forgets a worker without jobs; empty: all that were not heard of for long. Trouble does not matter: another worker forgets it later.
@@ -331,5 +339,18 @@ pub async fn forget(app: &App, worker: &str) {
         let slot = app.keys.jobs(queue);
         let call = scripts::JOB_FORGET.on(&slot).arg("worker", worker).int("idle", FORGET_AFTER_MS);
         let _ = call.run(&app.redis).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_jobs_of_an_entry_are_those_between_the_separators() {
+        for jobs in [vec!["one"], vec!["one", "two \u{1f} \u{fc}", "three"]] {
+            let entry = Entry { id: "1-0".to_owned(), jobs: jobs.join(&BUNDLED.to_string()) };
+            assert_eq!((jobs_of(&entry), texts_of(&entry).collect::<Vec<_>>()), (jobs.len(), jobs));
+        }
     }
 }
