@@ -22,13 +22,13 @@ struct Broken {
 const BROKEN: &[Broken] = &[
     Broken {
         what: "claim-next leaves the message among the unclaimed",
-        edit: ("claims/next", "  redis.call('ZREM', open, m)\n  redis.call('HSET'", "  redis.call('HSET'"),
+        edit: ("claims/next", "redis.call('ZREM', open, unpack(taken))\n", ""),
         scenario: "claim_next",
         noticed_by: "duplicate_claims",
     },
     Broken {
         what: "ack writes nothing",
-        edit: ("lib/ack", "redis.call('HSET', claims, int(n), pack(r))\n", ""),
+        edit: ("lib/ack", "redis.call('HSET', claims, n, record)\n", ""),
         scenario: "handoff",
         noticed_by: "lost",
     },
