@@ -37,14 +37,7 @@ if mode ~= 'claimable' then
   --- @include lib/answer
   return refuse('channel_not_claimable')
 end
-local facts
-if idem_ms > 0 then
-  --- @include lib/answer
-  --- @include lib/once
-  local first, reused = seen()
-  if reused then return reused end
-  facts = first
-end
+--- @include lib/first_answer
 --- @include lib/message
 if record then
   --- @include lib/answer

@@ -33,14 +33,7 @@ if mode ~= 'claimable' then
   --- @include lib/answer
   return refuse('channel_not_claimable')
 end
-local facts
-if idem_ms > 0 then
-  --- @include lib/answer
-  --- @include lib/once
-  local first, reused = seen()
-  if reused then return reused end
-  facts = first
-end
+--- @include lib/first_answer
 --- @include lib/message
 if facts and record then return cmsgpack.pack({ 'replayed', now, ttl, entry, record }) end
 local mine = its_actor == actor

@@ -32,13 +32,7 @@ claims/release: the holder gives a message back; it can be claimed again at once
 --- @include lib/answer
 --- @include lib/access
 if mode ~= 'claimable' then return refuse('channel_not_claimable') end
-local facts
-if idem_ms > 0 then
-  --- @include lib/once
-  local first, reused = seen()
-  if reused then return reused end
-  facts = first
-end
+--- @include lib/first_answer
 --- @include lib/message
 if facts and record then return ok('replayed', ttl, entry, record) end
 if secret ~= '' and not (held and its_secret == secret and its_key == key) then

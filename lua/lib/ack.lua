@@ -1,13 +1,6 @@
 -- The step of claims/ack and claims/ack_with_result. `result` is nil where none was sent.
 --- @include lib/access
-local facts
-if idem_ms > 0 then
-  --- @include lib/answer
-  --- @include lib/once
-  local first, reused = seen()
-  if reused then return reused end
-  facts = first
-end
+--- @include lib/first_answer
 --- @include lib/message
 if facts and record then return cmsgpack.pack({ 'replayed', now, ttl, entry, record }) end
 

@@ -177,6 +177,7 @@ pieces! {
     "lib/erase",
     "lib/event",
     "lib/fields",
+    "lib/first_answer",
     "lib/forget",
     "lib/full",
     "lib/in_memory",
