@@ -8,7 +8,7 @@ jobs/enter: put what waits in a channel's outbox into a queue, each entry once, 
 @key handed   list    ids of the last entries of this channel that were handed over, 600 at least, many to a text, the newest first; a text
                       begins with the highest id of all
 @arg most     int     jobs that the queue holds; with so many it takes no more
-@arg ids      text    of the entries, in the order of the outbox, each ended by a blank; at most 128
+@arg ids      long    of the entries, in the order of the outbox, each ended by a blank; at most 128
 @arg count    int     how many they are
 @rest         their jobs in the same order; those of a bundle in one text, joined by \30
 @ok  entered  how many were new
@@ -49,7 +49,7 @@ else -- handed over before, or of a server whose clock was set back: each id dec
   end
 end
 if entered > 0 then
-  local last = string.match(new, '(%S+) $')
+  local last = string.match(new, '(%S+) $', -42) -- an id has 41 characters at most; from the beginning, each place would be tried
   local top = is_above(last, highest) and last or highest
   if known and #newest + #new < 1600 then
     redis.call('LSET', handed, 0, top .. string.sub(newest, #highest + 1) .. new)
