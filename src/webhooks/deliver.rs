@@ -40,10 +40,10 @@ impl Courier {
         repeat(|| load::load(&self.app, &self.owners, jobs)).await
     }
 
-    /// Tries one job that was read at `read`; what becomes of it. None: it stays pending, and is tried again by whoever adopts it. `give_up`: it was
+    /// Tries one job that was asked for at `asked`; what becomes of it. None: it stays pending, and is tried again by whoever adopts it. `give_up`: it was
     /// held for so long that another worker may have it by now.
-    pub async fn deliver(&self, job: Job, loaded: Result<Loaded>, read: Instant, give_up: Duration) -> Option<End> {
-        let stale = || read.elapsed() > give_up;
+    pub async fn deliver(&self, job: Job, loaded: Result<Loaded>, asked: Instant, give_up: Duration) -> Option<End> {
+        let stale = || asked.elapsed() > give_up;
         let tried = match loaded {
             Ok(loaded) => self.attempt(&job, loaded, &stale).await,
             Err(failure) => Err(failure),

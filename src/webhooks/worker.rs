@@ -163,13 +163,14 @@ impl Worker {
     async fn read(self: Arc<Self>, queue: u8, mut reader: JobReader) {
         let (mut pause, mut count) = (Duration::from_millis(50), READ_COUNT / BUNDLE);
         while !self.shutdown.begun() {
+            let asked = Instant::now();
             match reader.read(count, READ_WAIT).await {
                 Ok(entries) => {
                     pause = Duration::from_millis(50);
                     // As many entries as have so many jobs, if they are like the ones before.
                     let jobs: usize = entries.iter().map(jobs_of).sum();
                     count = (entries.len() * READ_COUNT / jobs.max(1)).clamp(READ_COUNT / BUNDLE, READ_COUNT);
-                    self.accept(queue, entries).await;
+                    self.accept(queue, asked, entries).await;
                 }
                 Err(Trouble::NoGroup) => {
                     if let Err(failure) = self.make_group(queue).await {
@@ -191,9 +192,9 @@ impl Worker {
         scripts::JOB_GROUP.on(&slot).may_send_again(true).run(&self.courier.app.redis).await.map(|_| ())
     }
 
-    /// Starts to deliver these jobs, as there is room. A worker that stops hands them back.
-    async fn accept(self: &Arc<Self>, queue: u8, entries: Vec<Entry>) {
-        let read = Instant::now();
+    /// Starts to deliver these jobs, as there is room. A worker that stops hands them back. They are this worker's since `asked` at the earliest: an
+    /// answer may have waited for a worker that stood still, and another one may have the jobs by now.
+    async fn accept(self: &Arc<Self>, queue: u8, asked: Instant, entries: Vec<Entry>) {
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
             let (mut taken, mut jobs) = (Vec::new(), 0);
@@ -208,12 +209,12 @@ impl Worker {
                 room = self.room.clone().acquire_many_owned(u32::try_from(jobs.min(self.at_once)).unwrap_or(u32::MAX)) => room.ok(),
                 () = self.shutdown.signal() => None,
             };
-            self.start(queue, read, taken, room).await;
+            self.start(queue, asked, taken, room).await;
         }
     }
 
     /// Jobs of one target are read together, and delivered side by side. Without room they are handed back.
-    async fn start(self: &Arc<Self>, queue: u8, read: Instant, all: Vec<(Entry, Hold)>, mut room: Option<OwnedSemaphorePermit>) {
+    async fn start(self: &Arc<Self>, queue: u8, asked: Instant, all: Vec<(Entry, Hold)>, mut room: Option<OwnedSemaphorePermit>) {
         let mut groups = HashMap::<String, Vec<Taken>>::new();
         for (mut entry, hold) in all {
             let id = std::mem::take(&mut entry.id);
@@ -245,15 +246,15 @@ impl Worker {
                 };
                 // In one task: what a try leaves behind is freed where it was made, and answers that came together wake it once.
                 let mut tries: FuturesUnordered<_> =
-                    group.into_iter().zip(loaded).map(|(taken, loaded)| worker.deliver(taken, loaded, read)).collect();
+                    group.into_iter().zip(loaded).map(|(taken, loaded)| worker.deliver(taken, loaded, asked)).collect();
                 while tries.next().await.is_some() {}
             });
         }
     }
 
-    async fn deliver(&self, taken: Taken, loaded: Result<Loaded>, read: Instant) {
+    async fn deliver(&self, taken: Taken, loaded: Result<Loaded>, asked: Instant) {
         let Taken { job, bundle, room } = taken;
-        let end = self.courier.deliver(job, loaded, read, self.give_up).await;
+        let end = self.courier.deliver(job, loaded, asked, self.give_up).await;
         self.end(&bundle, end).await;
         drop(room);
     }
@@ -307,6 +308,7 @@ impl Worker {
     async fn adopt(self: &Arc<Self>, queue: u8, from: &mut String) -> Result<()> {
         let idle = u64::try_from(self.claim_idle().as_millis()).unwrap_or(u64::MAX);
         let slot = self.courier.app.keys.jobs(queue);
+        let asked = Instant::now();
         let reply = scripts::JOB_ADOPT.on(&slot).arg("worker", &self.name).int("idle", idle).arg("from", from).run(&self.courier.app.redis);
         let reply = reply.await?;
         if reply.status() == "no_group" {
@@ -316,7 +318,7 @@ impl Worker {
         let entries: Vec<Entry> = reply.list(1)?.iter().filter_map(Entry::parse).collect();
         *from = reply.text(0)?;
         self.courier.app.metrics.webhooks.adopted(entries.len());
-        self.accept(queue, entries).await;
+        self.accept(queue, asked, entries).await;
         Ok(())
     }
 }

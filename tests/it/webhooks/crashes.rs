@@ -64,6 +64,8 @@ async fn what_a_frozen_worker_holds_is_delivered_by_another_and_it_sends_nothing
     let contents = post_many(&owner, &channel, 12).await;
     receiver.holds_one().await;
     first.freeze();
+    // These go to the frozen worker, too: it was asking for more, and finds the answer when it is thawed.
+    let contents = [contents, post_many(&owner, &channel, 3).await].concat();
     receiver.says(Says::Status(200));
     let _second = Worker::start(&fleet, &[SHORT_TRIES]).await;
     receiver.gets_all(&contents, ADOPTED).await;

@@ -15,7 +15,7 @@ use crate::support::worker::Worker;
 const TARGETS: usize = 100;
 const POSTS: usize = 6;
 /// What a machine that is busy with other tests adds to any latency. Where the hanging target took all slots, it would be 15 s.
-const SLACK: Duration = Duration::from_millis(1000);
+const SLACK: Duration = Duration::from_secs(5);
 
 /// Posts to all channels in turn, a few at a time; the time from before each post to its arrival, sorted.
 async fn latencies(owner: &Agent, channels: &[String], receivers: &[Receiver], round: &str) -> Vec<Duration> {
