@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout_at;
 use url::Url;
 
 use super::backoff;
@@ -16,7 +17,7 @@ use super::load::{self, Loaded, Owners, Ready};
 use super::push::{Outcome, Push, Pusher};
 use super::{millis, repeat};
 use crate::app::App;
-use crate::error::{ApiError, Result};
+use crate::error::Result;
 use crate::ids::Micros;
 use crate::store::scripts;
 use crate::telemetry::TrySpan;
@@ -40,12 +41,11 @@ impl Courier {
         repeat(|| load::load(&self.app, &self.owners, jobs)).await
     }
 
-    /// Tries one job that was asked for at `asked`; what becomes of it. None: it stays pending, and is tried again by whoever adopts it. `give_up`: it was
-    /// held for so long that another worker may have it by now.
+    /// Tries one job that was asked for at `asked`; what becomes of it. None: it stays pending, and is tried again by whoever adopts it. `give_up`: held for
+    /// so long without a try, it is handed back, as another worker might soon have it.
     pub async fn deliver(&self, job: Job, loaded: Result<Loaded>, asked: Instant, give_up: Duration) -> Option<End> {
-        let stale = || asked.elapsed() > give_up;
         let tried = match loaded {
-            Ok(loaded) => self.attempt(&job, loaded, &stale).await,
+            Ok(loaded) => self.attempt(&job, loaded, asked, give_up).await,
             Err(failure) => Err(failure),
         };
         tried.unwrap_or_else(|failure| {
@@ -56,7 +56,7 @@ impl Courier {
     }
 
     /// None: it was held too long.
-    async fn attempt(&self, job: &Job, loaded: Loaded, stale: &(dyn Fn() -> bool + Sync)) -> Result<Option<End>> {
+    async fn attempt(&self, job: &Job, loaded: Loaded, asked: Instant, give_up: Duration) -> Result<Option<End>> {
         let app = &self.app;
         let mut ready = match loaded {
             Loaded::Ready(ready) => ready,
@@ -71,12 +71,14 @@ impl Courier {
             Err(put_off) => return Box::pin(self.put_off(job, &ready, put_off)).await.map(Some),
         };
         let slot = match self.slots.clone().try_acquire_owned() {
-            Ok(slot) => slot,
-            Err(_) => self.slots.clone().acquire_owned().await.map_err(|_| ApiError::internal("the worker has ended"))?,
+            Ok(slot) => Some(slot),
+            Err(_) => timeout_at((asked + give_up).into(), self.slots.clone().acquire_owned()).await.ok().and_then(|slot| slot.ok()),
         };
-        if stale() {
-            return Ok(None);
-        }
+        let Some(slot) = slot.filter(|_| asked.elapsed() <= give_up) else {
+            // A busy worker hands it back while it is surely its own: others of its bundle were delivered, and would be again if it stayed. One that
+            // was frozen leaves it alone.
+            return Ok((asked.elapsed() < give_up.mul_f64(1.25)).then(|| self.later(Duration::ZERO, job)));
+        };
         let push = Push {
             url: &ready.hook.url,
             signer: ready.hook.signer.as_ref(),

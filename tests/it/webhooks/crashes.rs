@@ -161,3 +161,21 @@ async fn a_restarted_redis_has_lost_no_delivery() {
     eventually("each is delivered and gone", SOON, || async { jobs_left(&fleet) == 0 }).await;
     fleet.abandon();
 }
+
+#[tokio::test]
+async fn what_a_busy_worker_has_no_slot_for_in_time_is_handed_back_and_nothing_of_its_bundle_is_sent_twice() {
+    let fleet = Fleet::start(1).await;
+    let receiver = Receiver::start().await;
+    let owner = fleet.agent("owner").await;
+    let channel = hooked(&owner, &receiver).await;
+    receiver.says(Says::After(Duration::from_millis(4500)));
+    // One at a time: the last ones of the bundle would begin after 31 s, when a worker gives up, three fifths of 6 + 45 s.
+    let settings =
+        [("BACKCHANNEL_WEBHOOK_TIMEOUT_SECONDS", "6"), ("BACKCHANNEL_WEBHOOK_CONCURRENCY", "1"), ("BACKCHANNEL_WEBHOOK_PER_HOST", "16")];
+    let _worker = Worker::start(&fleet, &settings).await;
+    let contents = post_many(&owner, &channel, 10).await;
+    receiver.gets_all(&contents, ADOPTED).await;
+    eventually("all have left", ADOPTED, || async { jobs_left(&fleet) == 0 }).await;
+    assert_eq!(receiver.got().len(), contents.len(), "each once");
+    fleet.abandon();
+}
