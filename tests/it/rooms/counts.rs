@@ -14,8 +14,9 @@ async fn health(fleet: &Fleet, replica: usize) -> Value {
 
 #[tokio::test]
 async fn rooms_are_counted_over_the_fleet_through_their_whole_life() {
+    // Both rooms are to be awake until both replicas have counted them so.
     let fleet =
-        Fleet::builder().env("CH_IDLE_TIMEOUT_MS", "4000").env("CH_HIBERNATE_MAX_MS", "1500").env("CH_MAX_MESSAGES", "9").start().await;
+        Fleet::builder().env("CH_IDLE_TIMEOUT_MS", "15000").env("CH_HIBERNATE_MAX_MS", "1500").env("CH_MAX_MESSAGES", "9").start().await;
     let empty = health(&fleet, 0).await;
     assert_eq!((&empty["ok"], &empty["channels"], &empty["total_messages_sent"]), (&json!(true), &json!(0), &json!(0)));
     let none = json!({ "idle": 0, "max_lifetime": 0, "max_messages": 0, "hibernate_expired": 0 });
@@ -39,7 +40,7 @@ async fn rooms_are_counted_over_the_fleet_through_their_whole_life() {
     for _ in 0..3 {
         rooms[0].send(&ada, "x").await.ok(200);
     }
-    eventually("the full room has ended, the other one fell asleep and ended", Duration::from_secs(20), || async {
+    eventually("the full room has ended, the other one fell asleep and ended", Duration::from_secs(60), || async {
         let now = health(&fleet, 1).await;
         let ended = json!({ "idle": 1, "max_lifetime": 0, "max_messages": 1, "hibernate_expired": 1 });
         numbers(&now) == [0, 0, 0, 0, 2, 6] && now["evictions"] == ended && now["total_hibernations"] == 1

@@ -1,12 +1,15 @@
 //! Failover to a Redis that lost what was said last: nobody misses in silence what is said afterwards.
 #![cfg(target_os = "linux")]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Room, entries, insist};
 use crate::faults::failover::Pair;
 use crate::support::fleet::Fleet;
 use crate::support::reply::Reply;
+use crate::support::wait::eventually;
 
 /// What was said, by index, of a page that begins again.
 #[track_caller]
@@ -57,7 +60,7 @@ async fn who_had_read_what_a_failover_lost_is_given_what_is_left_and_what_was_sa
         let (room, carol) = (room.clone(), carol.clone());
         async move { insist(|| room.poll(&carol, 8).on(1)).await }
     });
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    eventually("carol waits", Duration::from_secs(15), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
     pair.fail_over();
 
     // The lost indexes are given out again, beyond the one at which Bob goes on: nothing of that may pass him by.

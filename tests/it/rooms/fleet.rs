@@ -209,7 +209,7 @@ async fn a_replica_that_leaves_answers_who_waits_and_they_go_on_elsewhere() {
     let room = Room::make(&fleet.client()).await;
     let ada = room.joined("ada").await;
     let parked = tokio::spawn(room.poll(&ada, 1).on(0).into_future());
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    eventually("it waits", Duration::from_secs(15), || async { fleet.metric(0, "backchannel_waiters").await == Some(1.0) }).await;
     assert!(fleet.terminate(0).await.success());
     parked.await.unwrap().has_status(204);
     room.send(&ada, "x").await.ok(200);

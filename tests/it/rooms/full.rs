@@ -11,6 +11,9 @@ use crate::support::redis::RedisServer;
 use crate::support::reply::Reply;
 use crate::support::wait::eventually;
 
+/// On a busy machine; who waits is answered after 50 s.
+const AT_ONCE: Duration = Duration::from_secs(25);
+
 #[track_caller]
 fn full(reply: Reply) {
     let reply = reply.has_status(503);
@@ -59,7 +62,8 @@ async fn one_address_takes_no_more_places_of_waiters_than_one_key() {
         .env("BACKCHANNEL_LONGPOLL_MAX_WAITERS_PER_KEY", "2")
         .env("BACKCHANNEL_LONGPOLL_MAX_WAITERS", "4")
         .env("BACKCHANNEL_TRUSTED_PROXIES", "127.0.0.1/32")
-        .env("CH_POLL_TIMEOUT_MS", "20000")
+        .env("CH_POLL_TIMEOUT_MS", "50000")
+        .env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "50")
         .start()
         .await;
     let room = Room::make(&fleet.client()).await;
@@ -72,19 +76,19 @@ async fn one_address_takes_no_more_places_of_waiters_than_one_key() {
     waiters(2.0).await;
     let began = Instant::now();
     park("198.51.100.1").await.unwrap().has_status(204);
-    assert!(began.elapsed() < Duration::from_secs(5), "it is answered at once");
+    assert!(began.elapsed() < AT_ONCE, "it is answered at once");
     parked.push(park("198.51.100.2"));
     waiters(3.0).await;
     // They count among all who wait: a place is left, then none.
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("broadcast").await;
     let list = |wait: u32| tokio::spawn(agent.list(&channel, &format!("wait={wait}")).into_future());
-    let reader = list(20);
+    let reader = list(50);
     waiters(4.0).await;
     let began = Instant::now();
-    list(20).await.unwrap().ok(200);
+    list(50).await.unwrap().ok(200);
     park("198.51.100.3").await.unwrap().has_status(204);
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < AT_ONCE);
     room.send(&ada, "x").await.ok(200);
     for reply in parked {
         assert_eq!(entries(&reply.await.unwrap().ok(200)).len(), 1);

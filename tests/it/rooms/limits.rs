@@ -34,7 +34,7 @@ async fn each_limit_counts_over_all_replicas_and_says_when_to_come_again() {
         Room::make(&fleet.client()).await;
     }
     let wait = limited(fleet.client().ask(Method::POST, "/channels").await, "rate_limited");
-    assert!((1190..=1200).contains(&wait), "one of three an hour: {wait}");
+    assert!((1100..=1200).contains(&wait), "one of three an hour: {wait}");
     fleet.client().ask(Method::POST, "/channels").header("X-Forwarded-For", "198.51.100.7").await.ok(200);
     for name in ["a", "b", "c", "d"] {
         room.join(name).await.ok(200);
@@ -63,9 +63,10 @@ async fn a_bucket_of_messages_fills_evenly() {
     let bucket = format!("{}{{address:127.0.0.1}}:bucket:messages", fleet.prefix());
     room.send(&ada, "x").await.ok(200);
     let full_at: u64 = fleet.redis().run(&["GET", &bucket]);
-    fleet.redis().run::<()>(&["SET", &bucket, &(full_at + 3_600_000_000).to_string(), "PX", "3700000"]);
+    // And not full enough for some seconds: what the next one takes on a busy machine.
+    fleet.redis().run::<()>(&["SET", &bucket, &(full_at + 3_606_000_000).to_string(), "PX", "3700000"]);
     let wait = limited(room.send(&ada, "x").await, "rate_limited");
-    assert!((1..=5).contains(&wait), "{wait}");
+    assert!((1..=11).contains(&wait), "{wait}");
     tokio::time::sleep(Duration::from_secs(wait)).await;
     room.send(&ada, "x").await.ok(200);
     fleet.finish().await;
@@ -73,18 +74,18 @@ async fn a_bucket_of_messages_fills_evenly() {
 
 #[tokio::test]
 async fn a_room_that_sleeps_gives_its_place_back_and_takes_it_again_when_it_wakes() {
-    let fleet = Fleet::builder().env("RL_CONCURRENT_CHANNELS_PER_IP", "2").env("CH_IDLE_TIMEOUT_MS", "2000").start().await;
+    let fleet = Fleet::builder().env("RL_CONCURRENT_CHANNELS_PER_IP", "2").env("CH_IDLE_TIMEOUT_MS", "10000").start().await;
     let first = Room::make(&fleet.client()).await;
     Room::make(&fleet.client()).await;
     let wait = limited(fleet.client().ask(Method::POST, "/channels").await, "concurrent_channels_limit");
-    assert!(wait <= 3, "{wait}");
+    assert!(wait <= 11, "{wait}");
     tokio::time::sleep(Duration::from_secs(wait)).await;
     let third = Room::make(&fleet.client()).await;
     let ada = third.joined("ada").await;
     first.joined("ada").await; // awake again
     limited(fleet.client().ask(Method::POST, "/channels").await, "concurrent_channels_limit");
     third.leave(&ada).await.ok(200);
-    eventually("a room nobody is in gives its place back", Duration::from_secs(15), || async {
+    eventually("a room nobody is in gives its place back", Duration::from_secs(45), || async {
         fleet.client().ask(Method::POST, "/channels").await.status == 200
     })
     .await;

@@ -1,10 +1,13 @@
 //! What is said in a room stays there.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::Room;
 use crate::support::fleet::Fleet;
 use crate::support::redis::RedisServer;
+use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn nothing_of_a_room_but_ids_and_sizes_is_logged_or_counted() {
@@ -31,9 +34,13 @@ async fn nothing_of_a_room_but_ids_and_sizes_is_logged_or_counted() {
     room.poll(&ada, 0).await.has_status(503);
     room.send(&ada, "sealed-and-secret").await.has_status(503);
     redis.restart();
+    let logged = || (0..2).map(|replica| fleet.log(replica)).collect::<String>();
+    eventually("what was asked is logged", Duration::from_secs(15), || async {
+        ["/channels/{id}/poll", "sent to a room", &room.id].iter().all(|text| logged().contains(text))
+    })
+    .await;
     let metrics = fleet.client().get("/metrics").await.text;
-    let logs: String = (0..2).map(|replica| fleet.log(replica)).collect();
-    assert!(logs.contains("/channels/{id}/poll") && logs.contains("sent to a room") && logs.contains(&room.id), "{logs}");
+    let logs = logged();
     for private in [&room.token, "sealed-and-secret", "ada-lovelace", "feedfacefeedface"] {
         assert!(!logs.contains(private) && !metrics.contains(private), "{private}");
     }

@@ -85,6 +85,21 @@ impl Shell {
         self.following = Some(following);
     }
 
+    /// The loop does nothing until it is told to go on; what it has asked is answered.
+    pub fn stop(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.following.as_ref().and_then(Child::id).expect("it follows");
+        let status = std::process::Command::new("sh").args(["-c", &format!("kill -{signal} {id}")]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -{signal} {id}");
+    }
+
     pub fn variable(&self, name: &str) -> String {
         let text = fs::read_to_string(&self.session).expect("the session file");
         let line = text.lines().find_map(|l| l.strip_prefix(&format!("{name}='"))).unwrap_or_else(|| panic!("no {name}"));
