@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use backchannel::store::keyspace::JOB_QUEUES;
 
-use super::{QUICK_RETRIES, SOON, hooked, post_many};
+use super::{SOON, hooked, post_many};
 use crate::support::fleet::Fleet;
 use crate::support::receiver::{Receiver, Says};
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 use crate::support::worker::Worker;
+
+/// Soon again, and so often that nothing is given up while posts take long.
+const MANY_RETRIES: (&str, &str) = ("BACKCHANNEL_WEBHOOK_RETRY_SECONDS", "0.2,0.4,0.8,1.6,3,3,3,3,3,3,3,3,3,3,3,3");
 
 #[tokio::test]
 async fn workers_deliver_over_a_cluster_like_anywhere() {
@@ -19,7 +22,7 @@ async fn workers_deliver_over_a_cluster_like_anywhere() {
     for _ in 0..12 {
         channels.push(hooked(&owner, &receiver).await);
     }
-    let (mut first, second) = (Worker::start(&fleet, &[QUICK_RETRIES]).await, Worker::start(&fleet, &[QUICK_RETRIES]).await);
+    let (mut first, second) = (Worker::start(&fleet, &[MANY_RETRIES]).await, Worker::start(&fleet, &[MANY_RETRIES]).await);
     receiver.says(Says::Status(500));
     for channel in &channels {
         post_many(&owner, channel, 5).await;

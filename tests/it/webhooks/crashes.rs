@@ -13,9 +13,10 @@ use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 use crate::support::worker::Worker;
 
-/// A worker that is taken for dead after 46 s; adoption is looked for every 5.
-const SHORT_TRIES: (&str, &str) = ("BACKCHANNEL_WEBHOOK_TIMEOUT_SECONDS", "1");
-const ADOPTED: Duration = Duration::from_secs(90);
+/// A worker that is taken for dead after 51 s; adoption is looked for every 5. Receivers answer within a second, on a busy machine some later:
+/// a try that ran out of time would be made again though nothing died.
+const SHORT_TRIES: (&str, &str) = ("BACKCHANNEL_WEBHOOK_TIMEOUT_SECONDS", "6");
+const ADOPTED: Duration = Duration::from_secs(120);
 
 /// Jobs in all streams of the fleet.
 fn jobs_left(fleet: &Fleet) -> u64 {
@@ -102,7 +103,8 @@ async fn what_a_killed_replica_did_not_hand_over_is_swept() {
     let got = receiver.gets(2, SOON).await;
     assert_ne!(got[0].id(), got[1].id(), "two entries are two deliveries");
     eventually("the outbox is empty", SOON, || async { fleet.redis().run::<u64>(&["XLEN", &outbox]) == 0 }).await;
-    assert!(worker.metric("backchannel_webhook_sweep_channels_total").await >= 1.0);
+    // A replica that was still alive may have handed it over, too: the sweep comes all the same.
+    eventually("the sweep", SOON, || async { worker.metric("backchannel_webhook_sweep_channels_total").await >= 1.0 }).await;
     fleet.abandon();
 }
 
@@ -132,6 +134,8 @@ async fn nothing_is_lost_while_no_worker_runs_and_when_the_group_is_deleted() {
     let contents = post_many(&owner, &channel, 20).await;
     let _worker = Worker::start(&fleet, &[]).await;
     receiver.gets_all(&contents, SOON).await;
+    // What is answered and not yet noted would be delivered again to the new group, as it should be.
+    eventually("all is noted", SOON, || async { jobs_left(&fleet) == 0 }).await;
     for queue in 0..JOB_QUEUES {
         let stream = format!("{}{{jobs:{queue}}}:jobs", fleet.prefix());
         if fleet.redis().run::<u64>(&["EXISTS", &stream]) == 1 {
@@ -169,9 +173,9 @@ async fn what_a_busy_worker_has_no_slot_for_in_time_is_handed_back_and_nothing_o
     let owner = fleet.agent("owner").await;
     let channel = hooked(&owner, &receiver).await;
     receiver.says(Says::After(Duration::from_millis(4500)));
-    // One at a time: the last ones of the bundle would begin after 31 s, when a worker gives up, three fifths of 6 + 45 s.
+    // One at a time: the last ones of the bundle would begin after 34 s, when a worker gives up, three fifths of 12 + 45 s.
     let settings =
-        [("BACKCHANNEL_WEBHOOK_TIMEOUT_SECONDS", "6"), ("BACKCHANNEL_WEBHOOK_CONCURRENCY", "1"), ("BACKCHANNEL_WEBHOOK_PER_HOST", "16")];
+        [("BACKCHANNEL_WEBHOOK_TIMEOUT_SECONDS", "12"), ("BACKCHANNEL_WEBHOOK_CONCURRENCY", "1"), ("BACKCHANNEL_WEBHOOK_PER_HOST", "16")];
     let _worker = Worker::start(&fleet, &settings).await;
     let contents = post_many(&owner, &channel, 10).await;
     receiver.gets_all(&contents, ADOPTED).await;
