@@ -42,6 +42,8 @@ fn lint(page: &str) {
 async fn work_is_counted_where_it_happens_and_the_page_is_one_that_prometheus_likes() {
     let redis = RedisServer::start_private(&[]);
     let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_LONGPOLL_MAX_WAITERS", "50");
+    // Until it is killed Redis is in no trouble, however long a busy machine takes.
+    let fleet = fleet.env("BACKCHANNEL_REDIS_TIMEOUT_MS", "15000");
     let fleet = fleet.env("BACKCHANNEL_SURVEY_KEYS_PER_SECOND", "10000").start().await;
     let (worker, receiver) = (Worker::start(&fleet, &[]).await, Receiver::start().await);
     let (poster, taker) = (fleet.agent("poster").await, fleet.agent("taker").await);
@@ -55,7 +57,8 @@ async fn work_is_counted_where_it_happens_and_the_page_is_one_that_prometheus_li
     let again = taker.on(1).claim_next(&channel, json!({ "lease_seconds": 60, "max": 2 })).await.ok(200);
     assert_eq!(again["claimed"]["id"].as_str(), Some(first.as_str()), "the oldest comes first");
     taker.on(0).ack(&first).await.ok(200);
-    let other = taker.on(0).claim_next(&channel, json!({ "lease_seconds": 1 })).await.ok(200)["claimed"]["id"].as_str().unwrap().to_owned();
+    let other =
+        taker.on(0).claim_next(&channel, json!({ "lease_seconds": 60 })).await.ok(200)["claimed"]["id"].as_str().unwrap().to_owned();
     taker.on(0).release(&other).await.ok(200);
     // A lease that a claim by id finds ended, and one that a list finds.
     taker.on(0).claim_with_lease(&other, 1).await.ok(200);
@@ -110,8 +113,10 @@ async fn what_the_fleet_knows_is_on_every_page(fleet: &Fleet, worker: &Worker) {
         all_on(fleet.client_on(1).get("/metrics").await.has_status(200).text) && all_on(worker.metrics().await)
     })
     .await;
-    assert_eq!(worker.metric("backchannel_duty_held").await, 1.0);
-    assert!(worker.metric("backchannel_survey_passes_total").await >= 1.0);
+    eventually("the worker says that it was it", Duration::from_secs(20), || async {
+        worker.metric("backchannel_duty_held").await == 1.0 && worker.metric("backchannel_survey_passes_total").await >= 1.0
+    })
+    .await;
     assert_eq!(fleet.metric(0, "backchannel_duty_held").await, Some(0.0), "replicas do none of it, and say so");
 }
 
@@ -136,10 +141,13 @@ async fn waiting_is_counted(fleet: &Fleet, poster: &crate::support::client::Agen
     let before = fleet.metric(1, "backchannel_wake_ups_total").await.unwrap();
     let waiting = tokio::spawn({
         let (taker, channel) = (taker.on(1), channel.clone());
-        async move { taker.list(&channel, "wait=20").await.ok(200) }
+        async move { taker.list(&channel, "wait=25").await.ok(200) }
     });
-    eventually("it waits", Duration::from_secs(15), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
-    assert!(fleet.metric(1, "backchannel_subscriptions").await.unwrap() >= 2.0, "the channel, and what all replicas hear");
+    eventually("it waits, and its replica hears of the channel and of what all hear", Duration::from_secs(15), || async {
+        let waits = fleet.metric(1, "backchannel_waiters").await == Some(1.0);
+        waits && fleet.subscribers(&channel) == 1 && fleet.metric(1, "backchannel_subscriptions").await.unwrap() >= 2.0
+    })
+    .await;
     poster.on(0).post_to(&channel, json!({ "content": "x" })).await.ok(201);
     waiting.await.unwrap();
     assert!(fleet.metric(1, "backchannel_wake_ups_total").await.unwrap() > before);
@@ -168,7 +176,16 @@ async fn the_number_of_series_does_not_grow_with_keys_and_channels() {
     let fleet = Fleet::start(1).await;
     let owner = fleet.agent("owner").await;
     let mut pages: Vec<BTreeSet<String>> = Vec::new();
-    for round in 0..3 {
+    let new = |pages: &[BTreeSet<String>]| match pages {
+        [.., before, last] => last.difference(before).cloned().collect::<Vec<_>>(),
+        _ => Vec::new(),
+    };
+    // The first round makes the series of what it does, and reading the page those of itself. What the replica does by itself now and then comes
+    // in any round, once; what grew with keys and channels would come in each.
+    for round in 0..8 {
+        if round >= 3 && new(&pages).is_empty() {
+            break;
+        }
         for n in 0..15 {
             let (poster, taker) = (fleet.agent(&format!("poster {round} {n}")).await, fleet.agent(&format!("taker {round} {n}")).await);
             let name = format!("channel-{round}-{n}");
@@ -185,9 +202,7 @@ async fn the_number_of_series_does_not_grow_with_keys_and_channels() {
         let names = page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned()));
         pages.push(names.collect());
     }
-    // The first round makes the series of what it does, and reading the page those of itself.
-    let new: Vec<_> = pages[2].difference(&pages[1]).collect();
-    assert!(new.is_empty(), "{new:?}");
+    assert!(new(&pages).is_empty(), "{:?}", new(&pages));
     assert!(pages[1].len() > 100 && pages[1].len() < 1500, "{} series", pages[1].len());
     fleet.finish().await;
 }

@@ -1,11 +1,14 @@
 //! A task on its way through two replicas and a worker, as a collector sees it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::client::Agent;
 use crate::support::collector::{Collector, Seen};
 use crate::support::fleet::{Builder, Fleet};
 use crate::support::receiver::Receiver;
+use crate::support::wait::eventually;
 use crate::support::worker::Worker;
 
 const CLIENT_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -41,9 +44,9 @@ async fn a_post_is_found_from_its_claim_and_its_webhook_and_nothing_private_leav
     // Somebody waits on one replica, the task comes through the other one.
     let waiting = tokio::spawn({
         let (taker, channel) = (taker.on(1), channel.clone());
-        async move { taker.claim_next(&channel, json!({ "lease_seconds": 60, "wait": 20 })).await }
+        async move { taker.claim_next(&channel, json!({ "lease_seconds": 600, "wait": 25 })).await }
     });
-    while fleet.metric(1, "backchannel_waiters").await != Some(1.0) {}
+    eventually("it waits", Duration::from_secs(15), || async { fleet.metric(1, "backchannel_waiters").await == Some(1.0) }).await;
     let body = json!({ "content": CONTENT, "actor_label": LABEL });
     let posted = poster.on(0).post_to(&channel, body).header("traceparent", &of_client()).header("tracestate", "vendor=1").await;
     let answered = posted.header("traceparent").expect("a traceparent").to_owned();
@@ -79,7 +82,7 @@ async fn a_post_is_found_from_its_claim_and_its_webhook_and_nothing_private_leav
     script_of(&collector, &claim, "claims/next").await;
 
     // So is the delivery, and what the receiver is told is its span.
-    let got = &receiver.gets(1, std::time::Duration::from_secs(20)).await[0];
+    let got = &receiver.gets(1, Duration::from_secs(20)).await[0];
     let delivery = collector.finds("POST webhook", |_| true).await;
     assert_eq!((delivery.links.as_slice(), delivery.kind), ([post.place()].as_slice(), 3), "{delivery:?}");
     assert_eq!(got.header("traceparent"), delivery.traceparent());

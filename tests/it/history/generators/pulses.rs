@@ -13,8 +13,8 @@ use super::super::world::World;
 use crate::support::fleet::Fleet;
 
 const EVERY: Duration = Duration::from_millis(30);
-/// Who does not answer for so long is not busy but broken; that is no excuse.
-const MOST: Duration = Duration::from_secs(3);
+/// Who does not answer for so long is not busy but broken; that is no excuse. A busy machine has let processes stand for five seconds.
+const MOST: Duration = Duration::from_secs(8);
 
 /// Asks until the tasks are aborted.
 pub fn feel(fleet: &Fleet, world: &Arc<World>) -> Vec<JoinHandle<()>> {
