@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::process::{Process, free_port, scratch};
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(30);
 const PASSWORD: &str = "hunter2-hunter2";
 
 /// What CONFIG SET is given, and what is found then: check and level.
@@ -50,6 +49,8 @@ impl Found {
 
 fn run(url: &str, env: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backchannel"));
+    // What a busy machine lets wait for a moment is no finding.
+    command.env("BACKCHANNEL_REDIS_TIMEOUT_MS", "20000");
     command.arg("doctor").args(arguments).env("BACKCHANNEL_REDIS_URL", url).envs(env.iter().copied());
     command.output().expect("the binary was built")
 }
@@ -72,8 +73,22 @@ fn doctor_with(url: &str, env: &[(&str, &str)]) -> Found {
     Found { notes, findings, code: i32::from(failed), text: said }
 }
 
+/// What a machine that stood still for a moment makes it find: these measure time, and have no setting.
+const OF_A_MOMENT: &[(&str, &str)] = &[("reachable", "warn"), ("clock", "warn"), ("wake-ups", "fail")];
+
+/// The same, and again where it found such a thing; so not where that is what it is to find.
+fn doctor_at_rest(url: &str, env: &[(&str, &str)]) -> Found {
+    for _ in 0..10 {
+        let found = doctor_with(url, env);
+        if !found.levels().iter().any(|level| OF_A_MOMENT.contains(level)) {
+            return found;
+        }
+    }
+    doctor_with(url, env)
+}
+
 fn doctor(url: &str) -> Found {
-    doctor_with(url, &[])
+    doctor_at_rest(url, &[])
 }
 
 /// Set as docs/reliability.md asks for it; the second one follows the first.
@@ -101,7 +116,7 @@ async fn each_setting_that_is_not_as_promised_is_told_and_what_it_proposes_mends
 
     let used: String = redis.run(&["INFO", "memory"]);
     let used: u64 = used.lines().find_map(|l| l.strip_prefix("used_memory:")?.trim().parse().ok()).expect("a number");
-    let (full, nearly) = ((used * 21 / 20).to_string(), (used * 6 / 5).to_string());
+    let (full, nearly) = ((used * 21 / 20).to_string(), (used * 20 / 17).to_string());
     let cases: &[Case<'_>] = &[
         (&["maxmemory-policy", "allkeys-lru"], &[("maxmemory-policy", "fail")]),
         (&["maxmemory", "0"], &[("maxmemory", "warn")]),
@@ -131,10 +146,17 @@ async fn each_setting_that_is_not_as_promised_is_told_and_what_it_proposes_mends
         assert_eq!(mended.levels(), [], "{set:?} after {command:?}: {}", mended.text);
     }
     // In lines for people, one a check.
-    let lines = run(&url, &[], &[]);
-    let lines = String::from_utf8(lines.stdout).expect("UTF-8");
+    let all_ok = |lines: &str| lines.lines().all(|line| line.starts_with("ok    "));
+    let told = || String::from_utf8(run(&url, &[], &[]).stdout).expect("UTF-8");
+    let mut lines = told();
+    for _ in 0..10 {
+        if all_ok(&lines) {
+            break; // else one of those of a moment
+        }
+        lines = told();
+    }
     assert_eq!(lines.lines().count(), calm.findings.len(), "{lines}");
-    assert!(lines.lines().all(|line| line.starts_with("ok    ")), "{lines}");
+    assert!(all_ok(&lines), "{lines}");
 }
 
 /// A user with what docs/security.md names.
@@ -174,7 +196,7 @@ async fn a_right_that_is_missing_is_named_and_what_is_not_told_is_no_failure() {
     ];
     for (take, told) in cases {
         let _: () = redis.run(&[&["ACL", "SETUSER", "agent"], *take].concat());
-        let found = doctor(&url);
+        let found = doctor_with(&url, &[]);
         assert_eq!(found.of("acl")["is"], *told, "{}", found.text);
         let command = found.command("acl").join(" ").replace("SETUSER USER", "SETUSER agent");
         let _: () = redis.run(&command.split(' ').collect::<Vec<_>>());
@@ -189,7 +211,7 @@ async fn a_right_that_is_missing_is_named_and_what_is_not_told_is_no_failure() {
 async fn a_server_that_is_away_or_alone_or_out_of_time() {
     let redis = RedisServer::start_with_clock(-100, &["--appendonly", "yes", "--maxmemory", "1gb"]);
     let url = redis.url();
-    let alone = doctor_with(&url, &[("BACKCHANNEL_DURABILITY", "replicated")]);
+    let alone = doctor_at_rest(&url, &[("BACKCHANNEL_DURABILITY", "replicated")]);
     let expected = [("clock", "fail"), ("min-replicas-to-write", "warn"), ("replicas", "fail")];
     assert_eq!(alone.levels(), expected, "{}", alone.text);
     assert_eq!(doctor(&url).levels(), [("clock", "fail"), ("replicas", "warn")]);
@@ -197,7 +219,7 @@ async fn a_server_that_is_away_or_alone_or_out_of_time() {
         -5,
         &["--appendonly", "yes", "--maxmemory", "1gb", "--replicaof", "127.0.0.1", &redis.port().to_string()],
     );
-    let behind = doctor(&replica.url());
+    let behind = doctor_with(&replica.url(), &[]);
     assert_eq!(
         (behind.of("clock")["level"].as_str(), behind.of("role")["level"].as_str()),
         (Some("warn"), Some("fail")),
@@ -227,16 +249,8 @@ async fn a_cluster_is_looked_at_as_a_whole() {
 #[tokio::test]
 async fn sentinels_are_asked_what_they_know() {
     let (redis, _second) = good().await;
-    let port = free_port();
-    let dir = scratch().join(format!("sentinel-{port}"));
-    std::fs::create_dir_all(&dir).expect("the scratch directory can be written to");
-    let conf = dir.join("sentinel.conf");
-    let text = format!("port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\n", redis.port());
-    std::fs::write(&conf, text).expect("the scratch directory can be written to");
-    let mut command = Command::new("redis-server");
-    command.arg(&conf).arg("--sentinel");
-    let _sentinel = Process::start(command, &dir.join("log")).expect("redis-server is installed");
-    let url = format!("redis-sentinel://127.0.0.1:{port}?sentinelServiceName=main");
+    let sentinel = RedisServer::start_sentinel(&format!("sentinel monitor main 127.0.0.1 {} 1", redis.port()));
+    let url = format!("redis-sentinel://127.0.0.1:{}?sentinelServiceName=main", sentinel.port());
     eventually("the sentinel has found the replica", SOON, || async {
         doctor(&url).of("sentinel")["is"].as_str().is_some_and(|is| is.ends_with("1 replicas"))
     })

@@ -9,7 +9,7 @@ use crate::support::balancer::Balancer;
 use crate::support::fleet::Fleet;
 
 /// So many examples, whatever the time; beyond this something hangs.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(480);
 
 #[tokio::test]
 async fn requests_out_of_the_document_are_answered_as_the_document_says() {

@@ -30,7 +30,7 @@ pub async fn run(blocks: &[String], env: &[(&str, &str)], shown: &str) -> Vec<St
     let mut command = tokio::process::Command::new("bash");
     command.args(["-euc", &format!("{script}\necho \"{shown}\"")]).env_remove("BACKCHANNEL_API_KEY").env("NO_PROXY", "*");
     let output = command.envs(env.iter().copied()).stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_secs(60), output).await.expect("the blocks end").expect("bash runs");
+    let output = tokio::time::timeout(Duration::from_secs(180), output).await.expect("the blocks end").expect("bash runs");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && complaints.is_empty(), "{}\n{printed}\n{complaints}\n{script}", output.status);

@@ -7,8 +7,8 @@ use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 use crate::support::worker::Worker;
 
-/// The lease is 8 s; the rest is for a busy machine.
-const FOLLOWED_WITHIN: Duration = Duration::from_secs(12);
+/// The lease is 8 s, and it is looked for every 2 s; the rest is for a busy machine.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(40);
 
 #[tokio::test]
 async fn a_worker_that_froze_is_followed_and_does_nothing_when_it_wakes_and_one_that_leaves_is_followed_at_once() {
@@ -28,12 +28,12 @@ async fn a_worker_that_froze_is_followed_and_does_nothing_when_it_wakes_and_one_
     let of_first = passes(&workers[first]).await;
     let of_second = passes(&workers[second]).await;
     eventually("a pass more", SOON, || async { passes(&workers[second]).await > of_second }).await;
-    assert_eq!((passes(&workers[first]).await, holder()), (of_first, after), "the one that woke does nothing");
-    assert_eq!(workers[first].metric("backchannel_duty_held").await, 0.0);
+    assert_eq!((passes(&workers[first]).await, holder()), (of_first, after.clone()), "the one that woke does nothing");
+    eventually("it shows that it has lost it", SOON, || async { workers[first].metric("backchannel_duty_held").await == 0.0 }).await;
 
     assert!(workers[second].terminate().await.success());
-    let took = eventually("it is handed over", SOON, || async { workers[first].metric("backchannel_duty_held").await == 1.0 }).await;
-    assert!(took < Duration::from_secs(5), "{took:?}: a worker that leaves gives it back");
+    assert_ne!(holder(), after, "a worker that leaves gives it back, and does not let it run out");
+    eventually("it is handed over", SOON, || async { workers[first].metric("backchannel_duty_held").await == 1.0 }).await;
     workers[first].kill9();
     let last = Worker::start(&fleet, &[]).await;
     eventually("the next one", FOLLOWED_WITHIN, || async { last.metric("backchannel_duty_held").await == 1.0 }).await;

@@ -14,7 +14,7 @@ use crate::support::wait::eventually;
 use crate::support::worker::Worker;
 
 /// A pass begins every 5 s; the rest is for a busy machine.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 
 fn fleet(redis: &Arc<RedisServer>) -> Builder {
     Fleet::builder().redis(redis).env("BACKCHANNEL_SURVEY_KEYS_PER_SECOND", "10000")

@@ -74,7 +74,8 @@ async fn work(owner: &Agent, other: &Agent) -> [String; 2] {
 #[tokio::test]
 async fn every_process_shows_what_one_worker_found() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = fleet(&redis).start().await;
+    // A delivery to the receiver that hangs is tried for so long, and is not among those for later meanwhile.
+    let fleet = fleet(&redis).env("BACKCHANNEL_WEBHOOK_TIMEOUT_SECONDS", "60").start().await;
     let (owner, other) = (fleet.agent("owner").await, fleet.agent("other").await);
     assert_eq!(fleet.metric(0, OPEN).await, None, "what nobody has looked at is not zero");
     let [first, second] = work(&owner, &other).await;
@@ -86,8 +87,8 @@ async fn every_process_shows_what_one_worker_found() {
 
     shows("open, leased and all channels", &fleet, &workers, &[(OPEN, 2.0), (LEASES, 1.0), (CHANNELS, 5.0)]).await;
     let age = oldest(&fleet).await;
-    assert!((3.0..60.0).contains(&age), "{age}");
-    eventually("it grows from second to second", Duration::from_secs(15), || async { oldest(&fleet).await > age }).await;
+    assert!((3.0..600.0).contains(&age), "{age}");
+    eventually("it grows from second to second", SOON, || async { oldest(&fleet).await > age }).await;
     other.claim(&first).await.ok(200);
     shows("the oldest is claimed", &fleet, &workers, &[(OPEN, 1.0)]).await;
     let of_next = oldest(&fleet).await;
@@ -95,12 +96,12 @@ async fn every_process_shows_what_one_worker_found() {
     other.claim(&second).await.ok(200);
     shows("nothing is open", &fleet, &workers, &[(OPEN, 0.0), (OLDEST, 0.0)]).await;
     let survey_age = fleet.metric(1, "backchannel_survey_age_seconds").await.expect("there was one");
-    assert!(survey_age < 20.0 && fleet.metric(1, "backchannel_survey_duration_seconds").await.is_some(), "{survey_age}");
+    assert!(survey_age < 40.0 && fleet.metric(1, "backchannel_survey_duration_seconds").await.is_some(), "{survey_age}");
 
     // The receiver hangs: its delivery is still to be done.
     shows("the queues", &fleet, &workers, &[("backchannel_webhook_queue_depth", 1.0), ("backchannel_webhook_queue_later", 0.0)]).await;
     eventually("the oldest delivery grows old", SOON, || async {
-        fleet.metric(0, "backchannel_webhook_oldest_age_seconds").await.is_some_and(|age| (2.0..60.0).contains(&age))
+        fleet.metric(0, "backchannel_webhook_oldest_age_seconds").await.is_some_and(|age| (2.0..600.0).contains(&age))
     })
     .await;
 

@@ -1,10 +1,20 @@
-//! Another wall clock for one process. Clocks of two machines differ; here there is one machine.
+//! Another wall clock for one process. Clocks of two machines differ; here there is one machine. And the time of day.
 
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::process::scratch;
+
+/// For tests of what is counted by day (UTC): in the last minute of a day, waits for the next one, so that none ends in the middle of it.
+pub async fn not_at_midnight() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    let left = 86_400 - now.as_secs() % 86_400;
+    if left <= 60 {
+        tokio::time::sleep(Duration::from_secs(left)).await;
+    }
+}
 
 /// Gives `command` a clock that is off by that many seconds. For programs that take the time from libc, as redis-server
 /// does. Linux only. Needs the C compiler that the build needs, too.

@@ -129,7 +129,7 @@ impl Collector {
     /// Waits for a span of this name that is as wanted.
     pub async fn finds(&self, name: &str, wanted: impl Fn(&Seen) -> bool) -> Seen {
         let find = || self.spans().into_iter().find(|span| span.name == name && wanted(span));
-        eventually(&format!("a span {name}"), Duration::from_secs(10), || async { find().is_some() }).await;
+        eventually(&format!("a span {name}"), Duration::from_secs(30), || async { find().is_some() }).await;
         find().expect("it was there a moment ago")
     }
 }

@@ -59,7 +59,7 @@ impl Haproxy {
     /// Waits until health checks have found, once or more, that a replica has become so. At first all are taken to be up.
     pub async fn finds(&self, replica: usize, health: Health) {
         let word = format!("Server replicas/replica{replica} is {}", if matches!(health, Health::Up) { "UP" } else { "DOWN" });
-        eventually(&word, Duration::from_secs(20), || async { fs::read_to_string(&self.log).is_ok_and(|log| log.contains(&word)) }).await;
+        eventually(&word, Duration::from_secs(30), || async { fs::read_to_string(&self.log).is_ok_and(|log| log.contains(&word)) }).await;
     }
 
     /// A client without a key that knows this address alone.

@@ -65,7 +65,7 @@ impl Process {
         self.signal(libc::SIGSTOP);
         let began = Instant::now();
         while !self.has_stopped() {
-            assert!(began.elapsed() < Duration::from_secs(10), "process {} does not stop", self.id());
+            assert!(began.elapsed() < Duration::from_secs(30), "process {} does not stop", self.id());
             std::thread::sleep(Duration::from_millis(1));
         }
         self.frozen = true;

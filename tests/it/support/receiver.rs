@@ -133,12 +133,12 @@ impl Receiver {
 
     /// Waits until a request is there and not answered.
     pub async fn holds_one(&self) {
-        eventually("an unanswered request", Duration::from_secs(20), || async { self.state.open.load(Ordering::SeqCst) > 0 }).await;
+        eventually("an unanswered request", Duration::from_secs(30), || async { self.state.open.load(Ordering::SeqCst) > 0 }).await;
     }
 
     /// Waits until all that came is answered.
     pub async fn holds_none(&self) {
-        eventually("all is answered", Duration::from_secs(20), || async { self.state.open.load(Ordering::SeqCst) == 0 }).await;
+        eventually("all is answered", Duration::from_secs(30), || async { self.state.open.load(Ordering::SeqCst) == 0 }).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, Routes};
 use super::fleet::{Fleet, without_surroundings};
-use super::process::{Process, free_port, serial, tail};
+use super::process::{Process, free_port, says_port_taken, serial, tail};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -22,6 +22,16 @@ pub struct Worker {
 impl Worker {
     /// Starts one with the settings of the fleet and these, and waits until it is ready.
     pub async fn start(fleet: &Fleet, env: &[(&str, &str)]) -> Self {
+        for _ in 0..10 {
+            if let Some(worker) = Self::launch(fleet, env).await {
+                return worker;
+            }
+        }
+        panic!("a worker found each of 10 ports taken");
+    }
+
+    /// None: the port was taken.
+    async fn launch(fleet: &Fleet, env: &[(&str, &str)]) -> Option<Self> {
         let (port, log) = (free_port(), fleet.dir().join(format!("worker-{}.log", serial())));
         let mut command = Command::new(env!("CARGO_BIN_EXE_backchannel"));
         command.arg("worker");
@@ -34,10 +44,12 @@ impl Worker {
         loop {
             let answer = worker.client.get("/readyz").within(Duration::from_secs(2)).attempt().await;
             if answer.is_ok_and(|reply| reply.status == 200) {
-                return worker;
+                return Some(worker);
             }
-            let ended = worker.process.ended();
-            assert!(ended.is_none(), "a worker ended at start, {ended:?}:\n{}", worker.log());
+            if let Some(status) = worker.process.ended() {
+                assert!(says_port_taken(&worker.log()), "a worker ended at start, {status}:\n{}", worker.log());
+                return None;
+            }
             assert!(began.elapsed() < START_LIMIT, "a worker does not get ready:\n{}", worker.log());
             tokio::time::sleep(Duration::from_millis(15)).await;
         }

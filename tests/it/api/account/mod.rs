@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::clock::not_at_midnight;
 use crate::support::fleet::Fleet;
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
@@ -17,18 +18,20 @@ async fn a_key_sees_its_limits_and_what_it_uses_and_the_operator_sees_the_same()
     let fleet = Fleet::builder()
         .env("BACKCHANNEL_ADMIN_TOKEN", TOKEN)
         .env("BACKCHANNEL_RATE_LIMIT", "100")
+        .env("BACKCHANNEL_RATE_LIMIT_WINDOW", "3600")
         .env("BACKCHANNEL_MAX_LEASES_PER_CHANNEL", "50")
         .env("BACKCHANNEL_MAX_BYTES_PER_CHANNEL", "1000000")
         .start()
         .await;
     let (owner, worker) = (fleet.agent("owner").await, fleet.agent("worker").await);
+    not_at_midnight().await;
     let tasks = owner.channel_with(json!({ "name": "tasks", "mode": "claimable" })).await;
     let closed = owner.restricted("broadcast").await;
     for n in 0..5 {
         owner.post_message(&tasks, &format!("task {n}")).await;
     }
     owner.post_message(&closed, &"x".repeat(5000)).await;
-    worker.claim_next(&tasks, json!({ "lease_seconds": 60, "max": 2 })).await.ok(200);
+    worker.claim_next(&tasks, json!({ "lease_seconds": 600, "max": 2 })).await.ok(200);
     owner.post("/v1/channels/tasks/aliases", json!({ "alias": format!("alias-{tasks}") })).await.ok(201);
     owner.post(&format!("/v1/channels/{tasks}/members"), json!({ "key_id": worker.key_id })).await.ok(201);
     worker.post(&format!("/v1/channels/{closed}/access-requests"), json!({})).await.ok(202);
@@ -37,7 +40,7 @@ async fn a_key_sees_its_limits_and_what_it_uses_and_the_operator_sees_the_same()
     owner.post("/v1/sessions", json!({})).await.ok(201);
 
     let usage = owner.get("/v1/account/usage").await.ok(200);
-    assert_eq!((&usage["plan"], &usage["key_id"], &usage["window_seconds"]), (&json!("free"), &json!(owner.key_id), &json!(60)));
+    assert_eq!((&usage["plan"], &usage["key_id"], &usage["window_seconds"]), (&json!("free"), &json!(owner.key_id), &json!(3600)));
     let rows = [
         ("requests_per_window", json!(100), json!(14)),
         ("channels_per_key", json!(1000), json!(2)),

@@ -19,49 +19,55 @@ fn says(refusal: &Value, limit: &str, value: u64) {
 
 #[tokio::test]
 async fn a_key_with_as_many_leases_as_it_may_have_claims_on_as_soon_as_one_has_ended() {
-    let fleet = Fleet::builder().replicas(1).env("BACKCHANNEL_MAX_LEASES_PER_KEY", "5").start().await;
+    let fleet = Fleet::builder()
+        .replicas(1)
+        .env("BACKCHANNEL_MAX_LEASES_PER_KEY", "5")
+        .env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "50")
+        .start()
+        .await;
     let (worker, other) = (fleet.agent("worker").await, fleet.agent("other").await);
     let (tasks, quiet) = (other.channel("claimable").await, other.channel("claimable").await);
     let mut ids = Vec::new();
     for n in 0..30 {
         ids.push(other.post_message(&tasks, &format!("task {n}")).await);
     }
-    let lease = json!({ "lease_seconds": 60 });
+    let lease = json!({ "lease_seconds": 600 });
     let first = worker.post(&format!("/v1/messages/{}/claim-with-lease", ids[0]), lease.clone()).once("k").await.ok(200);
-    let waiting = tokio::spawn(worker.claim_next(&quiet, json!({ "lease_seconds": 60, "wait": 20 })).into_future());
-    eventually("it waits", Duration::from_secs(10), || async { used(&worker, "waiters_per_key").await == 1 }).await;
-    let got = worker.claim_next(&tasks, json!({ "lease_seconds": 60, "max": 10 })).await.ok(200);
+    let waiting = tokio::spawn(worker.claim_next(&quiet, json!({ "lease_seconds": 600, "wait": 50 })).into_future());
+    eventually("it waits", Duration::from_secs(20), || async { used(&worker, "waiters_per_key").await == 1 }).await;
+    let got = worker.claim_next(&tasks, json!({ "lease_seconds": 600, "max": 10 })).await.ok(200);
     assert_eq!(got["claims"].as_array().unwrap().len(), 4, "no more than it may have: {got}");
 
     // However it claims under a lease; what it was given before is answered again.
     let began = Instant::now();
-    for wait in [0, 20] {
-        let ask = json!({ "lease_seconds": 60, "wait": wait });
+    for wait in [0, 50] {
+        let ask = json!({ "lease_seconds": 600, "wait": wait });
         let refusal = worker.claim_next(&tasks, ask).await.refused(409, "quota_exceeded");
         says(&refusal, "leases_per_key", 5);
         assert!(refusal["message"].as_str().unwrap().contains("Acknowledge or release some"), "{refusal}");
     }
-    says(&worker.claim_with_lease(&ids[20], 60).await.refused(409, "quota_exceeded"), "leases_per_key", 5);
-    worker.claim_with_lease(&ids[1], 60).await.refused(409, "already_claimed");
+    says(&worker.claim_with_lease(&ids[20], 600).await.refused(409, "quota_exceeded"), "leases_per_key", 5);
+    worker.claim_with_lease(&ids[1], 600).await.refused(409, "already_claimed");
     let again = worker.post(&format!("/v1/messages/{}/claim-with-lease", ids[0]), lease.clone()).once("k").await.ok(200);
     assert_eq!(again["lease_token"], first["lease_token"]);
-    worker.heartbeat(first["lease_token"].as_str().unwrap(), 60).await.ok(200);
+    worker.heartbeat(first["lease_token"].as_str().unwrap(), 600).await.ok(200);
     other.post_message(&quiet, "a task for who waits").await;
     says(&waiting.await.unwrap().refused(409, "quota_exceeded"), "leases_per_key", 5);
-    assert!(began.elapsed() < Duration::from_secs(15), "nobody waits for a lease that it may not have");
+    assert!(began.elapsed() < Duration::from_secs(30), "nobody waits for a lease that it may not have");
     // Without a lease, and for others, nothing has changed.
     worker.claim(&ids[29]).await.ok(200);
     worker.post("/v1/tasks/claim-and-ack", json!({ "message_id": ids[28] })).await.ok(200);
-    other.claim_with_lease(&ids[27], 60).await.ok(200);
+    other.claim_with_lease(&ids[27], 600).await.ok(200);
     assert_eq!((used(&worker, "leases_per_key").await, used(&other, "leases_per_key").await), (5, 1));
     assert_eq!(worker.get("/v1/account/usage").await.ok(200)["limits"]["leases_per_key"], 5);
 
     worker.ack(&ids[1]).await.ok(200);
     worker.release(&ids[2]).await.ok(200);
-    let got = worker.claim_next(&tasks, json!({ "lease_seconds": 1, "max": 10 })).await.ok(200);
+    let got = worker.claim_next(&tasks, json!({ "lease_seconds": 600, "max": 10 })).await.ok(200);
     assert_eq!(got["claims"].as_array().unwrap().len(), 2, "two have ended: {got}");
     worker.claim_next(&tasks, lease.clone()).await.refused(409, "quota_exceeded");
-    eventually("leases that run out end too", Duration::from_secs(10), || async {
+    worker.heartbeat(got["lease_token"].as_str().unwrap(), 1).await.ok(200);
+    eventually("leases that run out end too", Duration::from_secs(20), || async {
         worker.claim_next(&tasks, lease.clone()).await.status == 200
     })
     .await;
@@ -119,7 +125,7 @@ async fn a_key_whose_channels_hold_as_much_as_they_may_gets_posts_again_when_som
     for message in page["data"].as_array().unwrap().iter().filter(|message| message["id"] != json!(task)) {
         owner.delete(&format!("/v1/messages/{}", message["id"].as_str().unwrap())).await.ok(200);
     }
-    eventually("that is reported", Duration::from_secs(10), || async { used(&owner, "bytes_per_key").await < 300_000 }).await;
+    eventually("that is reported", Duration::from_secs(20), || async { used(&owner, "bytes_per_key").await < 300_000 }).await;
     over(&second);
     poster.post_to(&second, long()).await.ok(201);
     over(&first);

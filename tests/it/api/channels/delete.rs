@@ -58,16 +58,16 @@ async fn a_deleted_channel_is_gone_at_once_with_all_its_names_and_keys() {
 
 #[tokio::test]
 async fn who_waits_on_a_channel_that_is_deleted_is_told_so() {
-    let fleet = Fleet::start(2).await;
+    let fleet = Fleet::builder().env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "50").start().await;
     let owner = fleet.agent("owner").await;
     let id = owner.channel("claimable").await;
     let mut waiters = Vec::new();
     for replica in 0..2 {
-        waiters.push(tokio::spawn(owner.list(&id, "wait=20").on(replica).into_future()));
-        waiters.push(tokio::spawn(owner.claim_next(&id, json!({ "wait": 20 })).on(replica).into_future()));
+        waiters.push(tokio::spawn(owner.list(&id, "wait=50").on(replica).into_future()));
+        waiters.push(tokio::spawn(owner.claim_next(&id, json!({ "wait": 50 })).on(replica).into_future()));
     }
     let topic = format!("{}{{{id}}}:wake", fleet.prefix());
-    eventually("both replicas wait", Duration::from_secs(10), || async {
+    eventually("both replicas wait", Duration::from_secs(20), || async {
         fleet.redis().run::<(String, i64)>(&["PUBSUB", "SHARDNUMSUB", &topic]).1 == 2
             && fleet.metric(0, "backchannel_waiters").await == Some(2.0)
             && fleet.metric(1, "backchannel_waiters").await == Some(2.0)

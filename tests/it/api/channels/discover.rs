@@ -135,7 +135,7 @@ async fn stale_entries_are_left_out_and_taken_off_once_they_are_not_fresh() {
         put(n, &format!("ch_abcdefghij234567234{}", (b'a' + n) as char));
     }
     let fresh = format!("{}{{discoverable}}:fresh:ch_abcdefghij234567234a", fleet.prefix());
-    fleet.redis().run::<()>(&["SET", &fresh, "1", "EX", "60"]);
+    fleet.redis().run::<()>(&["SET", &fresh, "1", "EX", "600"]);
     let found = page(&owner, "limit=3").await;
     assert_eq!(ids(&found), [real[1].clone(), real[0].clone()]);
     let left: Vec<String> = fleet.redis().run(&["ZRANGE", &listing, "0", "-1"]);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{NO_MESSAGE, expired};
+use super::{NO_MESSAGE, expire};
 use crate::support::fleet::Fleet;
 
 #[tokio::test]
@@ -70,10 +70,10 @@ async fn a_message_that_cannot_be_claimed_says_why() {
         }
     }
 
-    let brief = poster.channel_with(json!({ "mode": "claimable", "ttl_seconds": 1 })).await;
+    let brief = poster.channel_with(json!({ "mode": "claimable", "ttl_seconds": 600 })).await;
     let (held, free) = (poster.post_message(&brief, "held").await, poster.post_message(&brief, "free").await);
     worker.claim(&held).await.ok(200);
-    expired(&worker, &brief).await;
+    expire(&fleet, &worker, &brief).await;
     for verb in ["claim", "claim-with-lease", "release", "ack"] {
         for id in [&held, &free] {
             worker.post(&format!("/v1/messages/{id}/{verb}"), json!({})).await.refused(410, "message_expired");

@@ -23,7 +23,7 @@ async fn a_zombie_holder_can_do_nothing_and_the_new_holder_does_not_notice_it() 
     }
     zombie.heartbeat(&stale, 60).await.refused(410, "lease_expired");
 
-    let taken = worker.claim_next(&channel, json!({ "lease_seconds": 60 })).await.ok(200);
+    let taken = worker.claim_next(&channel, json!({ "lease_seconds": 600 })).await.ok(200);
     let current = text(&taken["lease_token"]);
     let before = worker.list(&channel, "").await.ok(200);
     for replica in 0..2 {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{expired, text, unclaimed};
+use super::{expire, text, unclaimed};
 use crate::support::fleet::Fleet;
 
 #[tokio::test]
@@ -11,7 +11,7 @@ async fn a_heartbeat_moves_the_end_of_the_lease_later_or_earlier() {
     let (poster, worker, late) = (fleet.agent("poster").await, fleet.agent("worker").await, fleet.agent("late").await);
     let channel = poster.channel("claimable").await;
     let message = poster.post_message(&channel, "a task").await;
-    let leased = worker.on(0).claim_with_lease(&message, 2).await.ok(200);
+    let leased = worker.on(0).claim_with_lease(&message, 60).await.ok(200);
     let token = text(&leased["lease_token"]);
 
     let longer = worker.on(1).heartbeat(&token, 600).await.ok(200);
@@ -66,10 +66,10 @@ async fn a_lease_that_is_not_the_callers_running_one_is_over() {
     worker.heartbeat(&second, 60).await.refused(410, "lease_expired");
 
     // The message dies before its lease.
-    let brief = poster.channel_with(json!({ "mode": "claimable", "ttl_seconds": 2 })).await;
+    let brief = poster.channel_with(json!({ "mode": "claimable", "ttl_seconds": 600 })).await;
     let message = poster.post_message(&brief, "a task").await;
     let token = text(&worker.claim_with_lease(&message, 60).await.ok(200)["lease_token"]);
-    expired(&worker, &brief).await;
+    expire(&fleet, &worker, &brief).await;
     worker.heartbeat(&token, 60).await.refused(410, "message_expired");
     // The channel goes, and with it all that was held.
     let message = poster.post_message(&channel, "a task").await;
@@ -104,14 +104,14 @@ async fn nobody_holds_a_message_longer_than_twelve_hours() {
     let leased = worker.claim_with_lease(&message, 3600).await.ok(200);
     let token = text(&leased["lease_token"]);
 
-    // As if it had been taken 11:59:58 hours before: only the record's last number knows when the holding began.
+    // As if it had been taken 11:59:50 hours before: only the record's last number knows when the holding began.
     let key = format!("{}{{{channel}}}:claims", fleet.prefix());
     let number = &message[message.len() - 16..];
     let record: String = fleet.redis().run(&["HGET", &key, number]);
     let mut parts: Vec<String> = record.split('\u{1f}').map(str::to_owned).collect();
     assert_eq!(parts[7], parts[8], "claimed at, held since: {parts:?}");
     let since: u64 = parts[8].parse().unwrap();
-    parts[8] = (since - (12 * 3600 - 2) * 1_000_000).to_string();
+    parts[8] = (since - (12 * 3600 - 10) * 1_000_000).to_string();
     let _: i64 = fleet.redis().run(&["HSET", &key, number, &parts.join("\u{1f}")]);
 
     let last = worker.heartbeat(&token, 3600).await.ok(200);

@@ -50,15 +50,19 @@ async fn when_a_lease_ends_without_ack_the_message_is_anybodys_at_once() {
     let fleet = Fleet::start(2).await;
     let (poster, worker, late) = (fleet.agent("poster").await, fleet.agent("worker").await, fleet.agent("late").await);
     // A channel for each way to see it, since some of them write what they see.
-    let mut messages = Vec::new();
+    let (mut messages, mut tokens) = (Vec::new(), Vec::new());
     for _ in 0..4 {
         let channel = poster.channel("claimable").await;
         let message = poster.post_message(&channel, "a task").await;
-        worker.claim_with_lease(&message, 3).await.ok(200);
+        tokens.push(text(&worker.claim_with_lease(&message, 600).await.ok(200)["lease_token"]));
         messages.push((channel, message));
     }
     let [by_id, by_next, by_list, by_its_holder] = &messages[..] else { unreachable!() };
     assert!(poster.list(&by_list.0, "status=unclaimed").await.ok(200)["data"] == json!([]));
+    // Only now they are made to end soon: a busy machine would not get all of that done in seconds.
+    for token in &tokens {
+        worker.heartbeat(token, 1).await.ok(200);
+    }
     // The plain list only computes, so it changes nothing for the others: it says when the time has come.
     for (channel, _) in &messages {
         super::eventually("the lease has ended", super::SOON, || async {
@@ -88,9 +92,9 @@ async fn an_acked_message_never_comes_back_when_its_lease_would_have_ended() {
     let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
     let channel = poster.channel("claimable").await;
     let (done, lapsing) = (poster.post_message(&channel, "done").await, poster.post_message(&channel, "lapsing").await);
-    worker.claim_with_lease(&done, 2).await.ok(200);
+    worker.claim_with_lease(&done, 8).await.ok(200);
     worker.ack(&done).await.ok(200);
-    worker.claim_with_lease(&lapsing, 2).await.ok(200);
+    worker.claim_with_lease(&lapsing, 8).await.ok(200);
     // The second lease ends after the first would have: once it is back, the first must not be.
     unclaimed(&poster, &channel, 1).await;
     let open = poster.list(&channel, "status=unclaimed").await.ok(200);

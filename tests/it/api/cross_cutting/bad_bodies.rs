@@ -29,7 +29,7 @@ impl World {
         let channel = agent.channel("claimable").await;
         let message = agent.post_message(&channel, "a task").await;
         let held = agent.post_message(&channel, "held").await;
-        let lease = agent.claim_with_lease(&held, 300).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
+        let lease = agent.claim_with_lease(&held, 3600).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
         let invitation = agent.post(&format!("/v1/channels/{channel}/invitations"), json!({})).await.ok(201);
         let invitation = invitation["id"].as_str().unwrap().to_owned();
         let session = agent.post("/v1/sessions", json!({})).await.ok(201)["id"].as_str().unwrap().to_owned();

@@ -24,8 +24,8 @@ async fn above_its_share_of_memory_work_is_finished_and_none_is_added() {
     // More than nine tenths of what Redis allows, which itself would take some megabytes more.
     redis.run::<()>(&["CONFIG", "SET", "maxmemory", &(used * 21 / 20).to_string()]);
     for replica in 0..2 {
-        eventually("the replica has seen it", Duration::from_secs(10), || async {
-            agent.on(replica).post_to(&id, json!({ "content": "x" })).await.status == 503
+        eventually("the replica has seen it", Duration::from_secs(20), || async {
+            agent.on(replica).post_to(&id, json!({ "content": "x" })).await.body["error"] == "storage_full"
         })
         .await;
     }
@@ -53,7 +53,7 @@ async fn above_its_share_of_memory_work_is_finished_and_none_is_added() {
     assert_eq!(agent.list(&id, "limit=100").await.ok(200)["data"].as_array().unwrap().len(), before - 1);
 
     redis.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
-    eventually("there is room again", Duration::from_secs(10), || async {
+    eventually("there is room again", Duration::from_secs(20), || async {
         agent.on(0).post_to(&id, json!({ "content": "x" })).await.status == 201
     })
     .await;
@@ -63,7 +63,7 @@ async fn above_its_share_of_memory_work_is_finished_and_none_is_added() {
 #[tokio::test]
 async fn the_operator_may_name_the_share() {
     let fleet = Fleet::builder().replicas(1).env("BACKCHANNEL_MAX_REDIS_BYTES", "1").start().await;
-    eventually("the replica has looked", Duration::from_secs(10), || async {
+    eventually("the replica has looked", Duration::from_secs(20), || async {
         fleet.client().post("/v1/keys", json!({ "agent_label": "" })).await.status == 422
             && fleet.client().post("/v1/keys", json!({ "agent_label": "new" })).await.status == 503
     })

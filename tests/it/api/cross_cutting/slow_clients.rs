@@ -10,8 +10,10 @@ use crate::support::client::Agent;
 use crate::support::codes;
 use crate::support::fleet::Fleet;
 
-/// Far above the two seconds that the replicas here allow.
-const BOUND: Duration = Duration::from_secs(15);
+/// BACKCHANNEL_REQUEST_READ_TIMEOUT_SECONDS: more than a client that is not slow needs on a busy machine.
+const ALLOWED_S: u64 = 5;
+/// Far above it.
+const BOUND: Duration = Duration::from_secs(30);
 
 /// Sends `head`, then a byte of `drip` again and again until the other side has had enough; all that came back.
 async fn drip(fleet: &Fleet, head: &str, drip: &[u8]) -> (String, Duration) {
@@ -51,7 +53,7 @@ fn post(agent: &Agent, path: &str, framing: &str) -> String {
 
 #[tokio::test]
 async fn a_slow_client_is_cut() {
-    let fleet = Fleet::builder().replicas(1).env("BACKCHANNEL_REQUEST_READ_TIMEOUT_SECONDS", "2").start().await;
+    let fleet = Fleet::builder().replicas(1).env("BACKCHANNEL_REQUEST_READ_TIMEOUT_SECONDS", &ALLOWED_S.to_string()).start().await;
     let agent = fleet.agent("slow").await;
     let by_length = post(&agent, "/v1/channels", "Content-Length: 100000");
     let chunked = post(&agent, "/v1/channels", "Transfer-Encoding: chunked");
@@ -69,7 +71,7 @@ async fn a_slow_client_is_cut() {
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         codes::note(&answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()).expect("an error"));
         assert!(answer.contains("\"error\":\"request_timeout\"") && answer.contains("\"request_id\":"), "{answer}");
-        assert!(after >= Duration::from_secs(2), "a client may take its time: {after:?}");
+        assert!(after >= Duration::from_secs(ALLOWED_S), "a client may take its time: {after:?}");
     }
     for (answer, _) in [headers, stopped] {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "there is no request yet to answer: {answer}");

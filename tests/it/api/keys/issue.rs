@@ -139,8 +139,9 @@ async fn who_mints_a_revoked_label_again_inherits_nothing() {
 async fn the_mint_limit_is_exact_over_replicas_and_counts_before_the_body_is_read() {
     let fleet = Fleet::builder()
         .env("BACKCHANNEL_KEY_MINT_LIMIT", "7")
-        .env("BACKCHANNEL_KEY_MINT_WINDOW", "6")
+        .env("BACKCHANNEL_KEY_MINT_WINDOW", "600")
         .env("BACKCHANNEL_TRUSTED_PROXIES", "127.0.0.1/32,10.0.0.0/8")
+        .env("BACKCHANNEL_REQUEST_READ_TIMEOUT_SECONDS", "60")
         .start()
         .await;
     let from = |address: &'static str, replica: usize| {
@@ -156,7 +157,7 @@ async fn the_mint_limit_is_exact_over_replicas_and_counts_before_the_body_is_rea
         let retry_after = reply.seconds("retry-after");
         let body = reply.refused(429, "rate_limit_exceeded");
         assert_eq!(body["retry_after"].as_u64(), retry_after);
-        assert!((1..=6).contains(&retry_after.unwrap()), "{body}");
+        assert!((1..=600).contains(&retry_after.unwrap()), "{body}");
     }
     from("198.51.100.2", 0).await.ok(201);
 
@@ -169,14 +170,28 @@ async fn the_mint_limit_is_exact_over_replicas_and_counts_before_the_body_is_rea
     let mut tcp = TcpStream::connect(fleet.url(0).trim_start_matches("http://")).await.unwrap();
     tcp.write_all(head.as_bytes()).await.unwrap();
     let mut start = [0u8; 12];
-    tokio::time::timeout(Duration::from_secs(5), tcp.read_exact(&mut start)).await.expect("refused without a body").unwrap();
+    tokio::time::timeout(Duration::from_secs(20), tcp.read_exact(&mut start)).await.expect("refused without a body").unwrap();
     assert_eq!(&start, b"HTTP/1.1 429");
+    fleet.finish().await;
+}
 
-    // What Retry-After says is true.
-    let refused = from("198.51.100.3", 1).await;
-    let wait = refused.seconds("retry-after").unwrap_or(0); // 0: a slow machine, and the window is over already
+#[tokio::test]
+async fn what_retry_after_says_of_the_mint_limit_is_true() {
+    let fleet = Fleet::builder().env("BACKCHANNEL_KEY_MINT_LIMIT", "1").env("BACKCHANNEL_KEY_MINT_WINDOW", "3").start().await;
+    let mut replica = 0;
+    // On a slow machine a window may be over before the second try.
+    let refused = loop {
+        let reply = mint(&fleet.client_on(replica), &unique()).await;
+        if reply.status != 201 {
+            break reply;
+        }
+        replica = 1 - replica;
+    };
+    let wait = refused.seconds("retry-after").unwrap();
+    refused.refused(429, "rate_limit_exceeded");
+    assert!((1..=3).contains(&wait), "{wait}");
     tokio::time::sleep(Duration::from_secs(wait)).await;
-    from("198.51.100.3", 1).await.ok(201);
+    mint(&fleet.client_on(1 - replica), &unique()).await.ok(201);
     fleet.finish().await;
 }
 

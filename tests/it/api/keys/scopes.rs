@@ -63,13 +63,13 @@ async fn scopes_only_narrow() {
     fleet.finish().await;
 }
 
-/// Every replica says so within a second, the longest that one may remember a key without asking.
+/// Every replica says so within a second, the longest that one may remember a key without asking; the rest is for a busy machine.
 async fn everywhere(agent: &Agent, scopes: &Value) {
     for replica in 0..2 {
         let what = format!("replica {replica} knows the scopes {scopes}");
         eventually(
             &what,
-            Duration::from_secs(2),
+            Duration::from_secs(10),
             || async move { &agent.on(replica).get("/v1/keys/me").await.ok(200)["scopes"] == scopes },
         )
         .await;

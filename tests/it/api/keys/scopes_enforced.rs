@@ -44,6 +44,19 @@ fn body(operation: &Operation, channel: &str, other_key: &str) -> Value {
     }
 }
 
+/// All that is there, but for notes that a channel was put on the list within the last minute: one may end between two looks.
+fn all_that_stays(fleet: &Fleet) -> String {
+    let mut is_note = false;
+    let all = dump(fleet.redis(), &format!("{}*", fleet.prefix()));
+    let stays = all.lines().filter(|line| {
+        if !line.starts_with(' ') {
+            is_note = line.contains("{discoverable}:fresh:");
+        }
+        !is_note
+    });
+    stays.collect::<Vec<_>>().join("\n")
+}
+
 #[tokio::test]
 async fn every_operation_with_a_scope_refuses_a_key_without_it() {
     let fleet = Fleet::start(2).await;
@@ -81,12 +94,12 @@ async fn every_operation_with_a_scope_refuses_a_key_without_it() {
                 .replace("{delivery_id}", "dlv_aaaaaaaaaaaaaaaaaaaa_1760000000123-0")
                 .replace("/actors/{identifier}", &format!("/actors/{}", agent.label))
                 .replace("{identifier}", &channel);
-            let before = dump(fleet.redis(), &format!("{}*", fleet.prefix()));
+            let before = all_that_stays(&fleet);
             let ask = agent.on(i % 2).ask(operation.method.parse().unwrap(), &path);
             let refused = ask.json(&body(operation, &channel, &agent.key_id)).await.refused(403, "insufficient_scope");
             assert_eq!(refused["required_scope"], scope.word(), "{}", operation.id);
             assert_eq!(refused["granted_scopes"], json!(rest), "{}", operation.id);
-            assert_eq!(dump(fleet.redis(), &format!("{}*", fleet.prefix())), before, "{} did something", operation.id);
+            assert_eq!(all_that_stays(&fleet), before, "{} did something", operation.id);
             asked += 1;
         }
     }

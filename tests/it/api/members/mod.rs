@@ -150,7 +150,7 @@ async fn a_restricted_channel_is_for_members_only_and_a_removed_one_is_refused_a
     let id = owner.restricted("claimable").await;
     owner.post(&format!("/v1/channels/{id}/aliases"), json!({ "alias": "the restricted one" })).await.ok(201);
     let (first, second) = (owner.post_message(&id, "one").await, owner.post_message(&id, "two").await);
-    let lease = owner.claim_with_lease(&first, 60).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
+    let lease = owner.claim_with_lease(&first, 600).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
     for channel in [id.as_str(), "the restricted one"] {
         for ask in all_uses(&stranger, &channel.replace(' ', "%20"), &second, &lease).into_iter().take(7) {
             ask.await.refused(403, "channel_access_denied");
@@ -167,7 +167,7 @@ async fn a_restricted_channel_is_for_members_only_and_a_removed_one_is_refused_a
     let posted = there.post_message(&id, "by a member").await;
     there.claim(&second).await.ok(200);
     there.ack(&second).await.ok(200);
-    let held = there.claim_with_lease(&posted, 60).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
+    let held = there.claim_with_lease(&posted, 600).await.ok(200)["lease_token"].as_str().unwrap().to_owned();
     there.get(&format!("/v1/channels/{id}/history")).await.ok(200);
 
     remove(&owner.on(0), &id, &member.key_id).await.ok(200);
@@ -184,21 +184,21 @@ async fn a_restricted_channel_is_for_members_only_and_a_removed_one_is_refused_a
 
 #[tokio::test]
 async fn a_member_leaves_by_itself_and_its_waiting_calls_end() {
-    let fleet = Fleet::start(2).await;
+    let fleet = Fleet::builder().env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "50").start().await;
     let (owner, member, other) = (fleet.agent("owner").await, fleet.agent("member").await, fleet.agent("other").await);
     let id = owner.restricted("claimable").await;
     add(&owner, &id, &member.key_id).await.ok(201);
     add(&owner, &id, &other.key_id).await.ok(201);
     remove(&member, &id, &other.key_id).await.refused(403, "forbidden");
-    let waiting = tokio::spawn(member.on(1).list(&id, "wait=20").into_future());
-    crate::support::wait::eventually("it waits", std::time::Duration::from_secs(10), || async {
+    let waiting = tokio::spawn(member.on(1).list(&id, "wait=50").into_future());
+    crate::support::wait::eventually("it waits", std::time::Duration::from_secs(20), || async {
         fleet.metric(1, "backchannel_waiters").await == Some(1.0)
     })
     .await;
     // It reads once more after it has subscribed. Leaving before that read would make the test easier, never wrong.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(remove(&member.on(0), &id, &member.key_id).await.ok(200), json!({ "status": "removed" }));
-    let told = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await.expect("told at once").unwrap();
+    let told = tokio::time::timeout(std::time::Duration::from_secs(15), waiting).await.expect("told at once").unwrap();
     told.refused(403, "channel_access_denied");
     remove(&member, &id, &member.key_id).await.refused(403, "channel_access_denied");
     remove(&owner, &id, &owner.key_id).await.refused(409, "cannot_remove_owner");

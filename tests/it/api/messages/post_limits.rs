@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
+use crate::support::clock::not_at_midnight;
 use crate::support::fleet::Fleet;
 use crate::support::wait::eventually;
 
@@ -132,9 +133,10 @@ async fn a_key_posts_so_many_bytes_a_day_on_all_replicas_and_goes_on_with_all_el
         .start()
         .await;
     let (greedy, other) = (fleet.agent("greedy").await, fleet.agent("other").await);
+    not_at_midnight().await;
     let id = other.channel("claimable").await;
     for replica in 0..2 {
-        eventually("the key has posted enough", Duration::from_secs(20), || async {
+        eventually("the key has posted enough", Duration::from_secs(40), || async {
             greedy.on(replica).post_to(&id, json!({ "content": "x".repeat(9000) })).await.status == 409
         })
         .await;
@@ -143,7 +145,7 @@ async fn a_key_posts_so_many_bytes_a_day_on_all_replicas_and_goes_on_with_all_el
         assert_eq!((&refusal["limit"], &refusal["value"]), (&json!("bytes_per_key_per_day"), &json!(50_000)));
         assert!(refusal["resets_at"].as_str().unwrap().ends_with("T00:00:00.000000Z"));
         other.on(replica).post_message(&id, "others post on").await;
-        assert_eq!(greedy.on(replica).claim_next(&id, json!({ "lease_seconds": 60 })).await.ok(200)["attempt"], 1);
+        assert_eq!(greedy.on(replica).claim_next(&id, json!({ "lease_seconds": 600 })).await.ok(200)["attempt"], 1);
     }
     assert!(greedy.get("/v1/account/usage").await.ok(200)["used"]["bytes_per_key_per_day"].as_u64().unwrap() > 50_000);
     fleet.finish().await;

@@ -45,11 +45,11 @@ async fn an_owner_sees_what_its_channel_holds_and_what_was_done_at_all_replicas(
 
     // messages, messages_held, open, leased, claims, acks, releases, lease_expiries
     let expected = [6, 6, 3, 1, 5, 1, 1, 1];
-    eventually("all is counted", Duration::from_secs(20), || async { counts(&metrics(&owner, &channel).await) == expected }).await;
+    eventually("all is counted", Duration::from_secs(30), || async { counts(&metrics(&owner, &channel).await) == expected }).await;
     let shown = metrics(&owner, "tasks").await; // by its name, too
     assert_eq!(counts(&shown), expected);
     let age = shown["oldest_open_age_seconds"].as_f64().unwrap();
-    assert!((1.0..60.0).contains(&age), "{age}");
+    assert!((1.0..600.0).contains(&age), "{age}");
     assert_eq!(shown.as_object().unwrap().len(), NAMES.len() + 1);
 
     // What is taken back was posted, and is held no more. A replica that leaves takes nothing with it.

@@ -2,6 +2,7 @@
 
 mod channel;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -35,8 +36,8 @@ async fn a_key_is_told_what_it_has_and_did_on_all_replicas() {
     worker.on(1).ack(&ids[0]).await.ok(200);
     worker.on(1).ack(&ids[0]).await.ok(200);
     agent.on(0).claim(&ids[0]).await.refused(409, "already_claimed");
-    worker.on(1).claim_next(&tasks, json!({ "max": 5, "lease_seconds": 60 })).once("k").await.ok(200);
-    worker.on(0).claim_next(&tasks, json!({ "max": 5, "lease_seconds": 60 })).once("k").await.ok(200); // a replay
+    worker.on(1).claim_next(&tasks, json!({ "max": 5, "lease_seconds": 600 })).once("k").await.ok(200);
+    worker.on(0).claim_next(&tasks, json!({ "max": 5, "lease_seconds": 600 })).once("k").await.ok(200); // a replay
     worker.on(1).claim_next(&tasks, json!({})).await.ok(200); // nothing there
 
     eventually("what both replicas counted is there", Duration::from_secs(20), || async {
@@ -86,7 +87,13 @@ async fn what_redis_did_not_take_is_counted_later() {
     agent.get("/v1/observability/metrics").await.refused(503, "storage_unavailable");
     tokio::time::sleep(Duration::from_millis(1500)).await; // at least one flush is refused
     redis.run::<()>(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
-    let shown = metrics(&agent).await;
-    assert_eq!((&shown["requests"], &shown["errors"]), (&json!(8), &json!(1)));
+    // A flush may be on its way just now, and what it carries is seen by the next look; each look is a request, too.
+    let looks = Cell::new(0);
+    eventually("nothing is lost, and nothing counted twice", Duration::from_secs(20), || async {
+        let shown = metrics(&agent).await;
+        looks.set(looks.get() + 1);
+        (&shown["requests"], &shown["errors"]) == (&json!(7 + looks.get()), &json!(1))
+    })
+    .await;
     fleet.finish().await;
 }

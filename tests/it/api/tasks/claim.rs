@@ -19,10 +19,10 @@ async fn the_oldest_comes_first_and_an_empty_channel_is_no_error() {
     for absent in ["note", "lease_token", "lease_expires_at", "claims"] {
         assert!(first.get(absent).is_none(), "{absent} of a plain claim: {first}");
     }
-    let second = worker.on(1).claim_next(&channel, json!({ "lease_seconds": 60, "actor": "helper", "metadata": {"v": 1} })).await.ok(200);
+    let second = worker.on(1).claim_next(&channel, json!({ "lease_seconds": 600, "actor": "helper", "metadata": {"v": 1} })).await.ok(200);
     assert_eq!((&second["claimed"]["content"], &second["claimed"]["claimed_by"]["name"]), (&json!("two"), &json!("helper")));
     assert_eq!(second["lease_expires_at"], second["claimed"]["lease_expires_at"]);
-    worker.heartbeat(second["lease_token"].as_str().unwrap(), 60).await.ok(200);
+    worker.heartbeat(second["lease_token"].as_str().unwrap(), 600).await.ok(200);
     // What is given back comes before what is younger.
     worker.release(first["claimed"]["id"].as_str().unwrap()).await.ok(200);
     assert_eq!(worker.claim_next(&channel, json!({})).await.ok(200)["claimed"]["content"], "one");
@@ -42,7 +42,7 @@ async fn waiting_always_takes_a_lease() {
     let fleet = Fleet::start(2).await;
     let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
     let channel = poster.channel("claimable").await;
-    for (wanted, seconds) in [(json!({ "wait": 5 }), 300), (json!({ "wait": 0.5 }), 300), (json!({ "wait": 5, "lease_seconds": 7 }), 7)] {
+    for (wanted, seconds) in [(json!({ "wait": 5 }), 300), (json!({ "wait": 0.5 }), 300), (json!({ "wait": 5, "lease_seconds": 70 }), 70)] {
         poster.post_message(&channel, "a task").await;
         let claimed = worker.claim_next(&channel, wanted).await.ok(200);
         let at = |time: &Value| time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_microsecond();
@@ -66,7 +66,7 @@ async fn several_come_at_once_each_with_its_own_claim() {
     for n in 0..12 {
         poster.post_message(&channel, &format!("{n}")).await;
     }
-    let ten = worker.claim_next(&channel, json!({ "max": 10, "lease_seconds": 60 })).await.ok(200);
+    let ten = worker.claim_next(&channel, json!({ "max": 10, "lease_seconds": 600 })).await.ok(200);
     let claims = ten["claims"].as_array().unwrap();
     let contents: Vec<_> = claims.iter().map(|claim| claim["message"]["content"].as_str().unwrap()).collect();
     assert_eq!(contents, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);

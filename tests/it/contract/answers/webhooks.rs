@@ -22,7 +22,7 @@ pub async fn ask(agent: &Agent, fleet: &Fleet, answers: &mut Answers) {
     for (of, path) in [("Channel", format!("/v1/channels/{channel}/webhook")), ("Actor", format!("{actor}/webhook"))] {
         answers.keep(&format!("test{of}Webhook"), 202, agent.post(&format!("{path}/test"), json!({}))).await;
         let letters = format!("{path}/dead-letters");
-        eventually("a dead letter", Duration::from_secs(20), || async {
+        eventually("a dead letter", Duration::from_secs(40), || async {
             agent.get(&letters).await.ok(200)["data"].as_array().is_some_and(|list| !list.is_empty())
         })
         .await;
