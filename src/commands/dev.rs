@@ -21,7 +21,7 @@ const OTHER_PORTS: u16 = 50;
 pub(super) fn run(flags: &SettingFlags) -> Result<()> {
     let loaded = load(flags, Defaults::Dev)?;
     // Runs on the main thread, which lives as long as the process: redis-server is told to end with the thread that started it.
-    runtime()?.block_on(dev(loaded))
+    runtime(&loaded.settings)?.block_on(dev(loaded))
 }
 
 async fn dev(loaded: Loaded) -> Result<()> {

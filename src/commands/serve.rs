@@ -14,7 +14,7 @@ use crate::webhooks::worker::Worker;
 
 pub(super) fn run(flags: &SettingFlags) -> Result<()> {
     let settings = load(flags, Defaults::Serve)?.settings;
-    runtime()?.block_on(async {
+    runtime(&settings)?.block_on(async {
         let shutdown = Shutdown::new();
         stop_on_signals(shutdown.clone())?;
         let listener = listen(SocketAddr::new(settings.host, settings.port))?;

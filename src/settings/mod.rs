@@ -155,6 +155,10 @@ settings! {
         unready_after: Duration = "UNREADY_AFTER_SECONDS", "30", Seconds { min: 0, max: 3600 },
             "How long Redis must be away, without a break, until /readyz says 503. All replicas have the same Redis, so a short trouble would otherwise take all of them out of the load balancer.";
     }
+    "Process" {
+        threads: usize = "THREADS", "1", Whole::<usize>::new(1, 256),
+            "Threads that requests or deliveries run on. One answers more than one Redis server can take, and costs least per request: start more replicas rather than threads.";
+    }
     "Redis" {
         redis_url: RedisTarget = "REDIS_URL", "redis://127.0.0.1:6379/0", RedisUrl,
             "Where Redis is: one server, Sentinel or a cluster. `dev` starts its own and ignores this.";
