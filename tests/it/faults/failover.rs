@@ -16,8 +16,9 @@ use crate::support::redis::RedisServer;
 use crate::support::reply::Reply;
 use crate::support::wait::eventually;
 
-/// How far the clock of the server that takes over is behind.
-const BEHIND_S: i64 = 5;
+/// How far the clock of the server that takes over is behind: more than the failover takes on a busy machine, and well below the minute within
+/// which readers miss nothing.
+const BEHIND_S: i64 = 20;
 const SOON: Duration = Duration::from_secs(15);
 
 /// Two servers, the second a replica of the first, and the way to the one that is the primary.
@@ -146,6 +147,6 @@ async fn readers_see_what_is_posted_after_a_failover_to_a_redis_that_lost_its_ta
         let contents: Vec<_> = everything(&agent, channel).await.iter().map(|m| m["content"].clone()).collect();
         assert_eq!(contents, ["kept", "new"]);
     }
-    Waiters::start(&fleet, &agent, 15).await.are_woken().await;
+    Waiters::start(&fleet, &agent, 25).await.are_woken().await;
     fleet.finish().await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::ledger::{Ledger, Outcome, Traffic, Waiters, burst, fleet, whole_again};
+use super::ledger::{Ledger, Outcome, THROUGH_IT_ALL, Traffic, Waiters, burst, fleet, whole_again};
 use crate::support::redis::RedisServer;
 
 #[tokio::test]
@@ -16,8 +16,9 @@ async fn a_frozen_redis_is_refused_in_time_and_forgotten_when_it_thaws() {
     let tasks = agent.channel("claimable").await;
     let message = agent.post_message(&tasks, "for one").await;
 
-    let waiters = Waiters::start(&fleet, &agent, 25).await;
-    let ended = Waiters::start_beside(&fleet, &agent, 2, 2).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
+    // Until well after the freeze has begun.
+    let ended = Waiters::start_beside(&fleet, &agent, 8, 2).await;
     let traffic = Traffic::start(&agent, &channel, 4, 4);
     tokio::time::sleep(Duration::from_millis(300)).await;
     redis.freeze();

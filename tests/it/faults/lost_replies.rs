@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ledger::{Outcome, fleet, times, whole_again};
+use super::ledger::{Outcome, patient_fleet, times, whole_again};
 use crate::support::client::Agent;
 use crate::support::cut::{Cut, Part};
 use crate::support::fleet::Fleet;
@@ -11,7 +11,7 @@ use crate::support::redis::RedisServer;
 async fn behind_a_cut() -> (Cut, Fleet, Agent) {
     let redis = RedisServer::start_private(&[]);
     let cut = Cut::before(&redis);
-    let fleet = fleet(&redis, 1).env("BACKCHANNEL_REDIS_URL", &cut.url()).start().await;
+    let fleet = patient_fleet(&redis, 1).env("BACKCHANNEL_REDIS_URL", &cut.url()).start().await;
     let agent = fleet.agent("agent").await;
     (cut, fleet, agent)
 }
@@ -106,11 +106,12 @@ async fn a_claim_of_the_next_message_whose_reply_was_lost_takes_one_and_its_leas
     let (first, second) = (agent.post_message(&channel, "first").await, agent.post_message(&channel, "second").await);
 
     cut.lose(Part::Reply, &channel, 1);
-    agent.claim_next(&channel, json!({ "lease_seconds": 1 })).await.refused(503, "outcome_unknown");
+    // It must not end before the next claim, and is waited for.
+    agent.claim_next(&channel, json!({ "lease_seconds": 8 })).await.refused(503, "outcome_unknown");
     assert_eq!(cut.lost(), 1);
     let next = other.claim_next(&channel, json!({ "lease_seconds": 300 })).await.ok(200);
     assert_eq!(next["claimed"]["id"], *second, "it took one message, not two");
-    let back = other.claim_next(&channel, json!({ "lease_seconds": 300, "wait": 20 })).await.ok(200);
+    let back = other.claim_next(&channel, json!({ "lease_seconds": 300, "wait": 40 })).await.ok(200);
     assert_eq!((&back["claimed"]["id"], &back["attempt"]), (&json!(first), &json!(2)), "its lease ended");
 
     // With an Idempotency-Key the replica asks again, and gets the same one.

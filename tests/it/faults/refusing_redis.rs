@@ -6,17 +6,18 @@ use deadpool_redis::redis::{Client, Connection, cmd};
 use futures::future::join_all;
 use serde_json::json;
 
-use super::ledger::{Ledger, Outcome, Traffic, Waiters, burst, fleet, whole_again};
+use super::ledger::{Ledger, Outcome, THROUGH_IT_ALL, Traffic, Waiters, burst, patient_fleet, whole_again};
 use crate::support::redis::RedisServer;
+use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn forgotten_scripts_are_sent_again_without_anybody_noticing() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = fleet(&redis, 2).start().await;
+    let fleet = patient_fleet(&redis, 2).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
 
-    let waiters = Waiters::start(&fleet, &agent, 20).await;
+    let waiters = Waiters::start(&fleet, &agent, 25).await;
     let traffic = Traffic::start(&agent, &channel, 4, 4);
     for _ in 0..40 {
         let _: String = redis.run(&["SCRIPT", "FLUSH"]);
@@ -33,13 +34,13 @@ async fn forgotten_scripts_are_sent_again_without_anybody_noticing() {
 #[tokio::test]
 async fn a_full_redis_takes_no_posts_and_claims_and_still_gives_back_what_it_has() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = fleet(&redis, 2).start().await;
+    let fleet = patient_fleet(&redis, 2).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
-    let waiters = Waiters::start(&fleet, &agent, 25).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let mut ledger = Ledger::posts(&agent, &channel, 20).await;
     let mine: Vec<String> = ledger_ids(&agent, &channel).await;
-    let token = agent.claim_with_lease(&mine[0], 60).await.ok(200)["lease_token"].as_str().expect("a token").to_owned();
+    let token = agent.claim_with_lease(&mine[0], 600).await.ok(200)["lease_token"].as_str().expect("a token").to_owned();
     agent.claim(&mine[1]).await.ok(200);
 
     let _: String = redis.run(&["CONFIG", "SET", "maxmemory", "1mb"]);
@@ -57,7 +58,7 @@ async fn a_full_redis_takes_no_posts_and_claims_and_still_gives_back_what_it_has
     }
     ledger.add(burst(&fleet, &agent, &channel).await);
     // What takes nothing, or gives back, works on.
-    agent.heartbeat(&token, 120).await.ok(200);
+    agent.heartbeat(&token, 1200).await.ok(200);
     agent.ack(&mine[0]).await.ok(200);
     agent.release(&mine[1]).await.ok(200);
     assert_eq!(agent.list(&channel, "limit=100").await.ok(200)["data"].as_array().map(Vec::len), Some(20));
@@ -80,10 +81,10 @@ async fn ledger_ids(agent: &crate::support::client::Agent, channel: &str) -> Vec
 #[tokio::test]
 async fn a_redis_busy_with_an_endless_script_is_refused_and_whole_when_that_is_killed() {
     let redis = RedisServer::start_private(&["--lua-time-limit", "50"]);
-    let fleet = fleet(&redis, 2).start().await;
+    let fleet = patient_fleet(&redis, 2).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
-    let waiters = Waiters::start(&fleet, &agent, 25).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let traffic = Traffic::start(&agent, &channel, 3, 3);
     tokio::time::sleep(Duration::from_millis(300)).await;
 
@@ -93,7 +94,12 @@ async fn a_redis_busy_with_an_endless_script_is_refused_and_whole_when_that_is_k
         let mut conn = client.get_connection()?;
         cmd("EVAL").arg("while true do end").arg(0).query::<()>(&mut conn)
     });
-    tokio::time::sleep(Duration::from_millis(1200)).await; // longer than the limits of both, so all is known
+    eventually("the script is taken for an endless one", Duration::from_secs(30), || {
+        let said = cmd("PING").query::<String>(&mut killer);
+        std::future::ready(said.is_err_and(|error| error.code() == Some("BUSY")))
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(500)).await; // what was sent before is answered too
     let answers = join_all((0..10).map(|_| Outcome::of(agent.post_to(&channel, json!({ "content": "busy" }))))).await;
     for outcome in &answers {
         assert!(matches!(outcome, Outcome::Refused(word) if word == "storage_unavailable"), "Redis said that it did nothing: {outcome:?}");
@@ -112,10 +118,10 @@ async fn a_redis_busy_with_an_endless_script_is_refused_and_whole_when_that_is_k
 #[tokio::test]
 async fn a_redis_that_takes_no_more_clients_is_refused_and_whole_when_it_does_again() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = fleet(&redis, 2).start().await;
+    let fleet = patient_fleet(&redis, 2).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
-    let waiters = Waiters::start(&fleet, &agent, 25).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let traffic = Traffic::start(&agent, &channel, 3, 3);
     tokio::time::sleep(Duration::from_millis(300)).await;
 

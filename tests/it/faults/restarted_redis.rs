@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::ledger::{Outcome, Traffic, Waiters, burst, fleet, whole_again};
+use super::ledger::{Outcome, THROUGH_IT_ALL, Traffic, Waiters, burst, patient_fleet, whole_again};
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn everything_that_was_answered_is_there_after_a_crash_of_a_redis_that_writes_it_down() {
     let redis = RedisServer::start_private(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let fleet = fleet(&redis, 2).start().await;
+    let fleet = patient_fleet(&redis, 2).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
 
-    let waiters = Waiters::start(&fleet, &agent, 25).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let traffic = Traffic::start(&agent, &channel, 6, 4);
     tokio::time::sleep(Duration::from_millis(700)).await;
     redis.kill9();
@@ -32,7 +32,7 @@ async fn everything_that_was_answered_is_there_after_a_crash_of_a_redis_that_wri
 #[tokio::test]
 async fn after_a_redis_that_came_back_empty_clients_are_told_so_and_can_begin_anew() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = fleet(&redis, 2).start().await;
+    let fleet = patient_fleet(&redis, 2).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
     let message = agent.post_message(&channel, "lost").await;

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use super::ledger::{Traffic, Waiters, fleet, whole_again};
+use super::ledger::{Traffic, Waiters, patient_fleet, whole_again};
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
 
 #[tokio::test]
 async fn waiters_whose_subscriber_connection_was_cut_are_woken_by_the_next_post() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = fleet(&redis, 2).start().await;
+    let fleet = patient_fleet(&redis, 2).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
     let traffic = Traffic::start(&agent, &channel, 2, 2);
     for _ in 0..5 {
-        let waiters = Waiters::start(&fleet, &agent, 15).await;
+        let waiters = Waiters::start(&fleet, &agent, 25).await;
         let killed: i64 = redis.run(&["CLIENT", "KILL", "TYPE", "pubsub"]);
         assert_eq!(killed, 2, "one subscriber a replica");
         waiters.are_woken().await;
@@ -29,12 +29,12 @@ async fn waiters_whose_subscriber_connection_was_cut_are_woken_by_the_next_post(
 #[tokio::test]
 async fn waiters_whose_subscriber_was_overrun_and_thrown_out_are_woken_by_the_next_post() {
     let redis = RedisServer::start_private(&["--client-output-buffer-limit", "pubsub", "64kb", "0", "0"]);
-    let fleet = fleet(&redis, 2).start().await;
+    let fleet = patient_fleet(&redis, 2).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
     let traffic = Traffic::start(&agent, &channel, 2, 2);
 
-    let waiters = Waiters::start(&fleet, &agent, 20).await;
+    let waiters = Waiters::start(&fleet, &agent, 25).await;
     let topics: Vec<String> = redis.run(&["PUBSUB", "SHARDCHANNELS", "*:wake"]);
     assert!(!topics.is_empty());
     // In one script, so that nothing can be sent in between.
@@ -54,7 +54,7 @@ async fn waiters_whose_subscriber_was_overrun_and_thrown_out_are_woken_by_the_ne
 }
 
 async fn subscribed_again(redis: &RedisServer, replicas: usize) {
-    eventually("each replica subscribes again", Duration::from_secs(10), || async move {
+    eventually("each replica subscribes again", Duration::from_secs(30), || async move {
         let clients: String = redis.run(&["CLIENT", "LIST", "TYPE", "pubsub"]);
         clients.lines().count() == replicas
     })

@@ -128,7 +128,9 @@ pub async fn names_aliases_members(fleet: &Fleet) {
 
     member.put("/v1/keys/me/scopes", json!({ "scopes": ["messages:read"] })).await.ok(200);
     member.delete("/v1/keys/me").await.ok(200);
+    // A replica may remember a key for a second, where it is told late that it was revoked.
     for replica in 0..2 {
+        eventually("the key is refused", SOON, || async { member.on(replica).get("/v1/keys/me").await.status == 401 }).await;
         member.on(replica).get("/v1/keys/me").await.refused(401, "unauthorized");
     }
 }

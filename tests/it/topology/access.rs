@@ -120,7 +120,7 @@ async fn a_certificate_of_an_unknown_authority_is_not_believed() {
     let said = fs::read_to_string(&log).unwrap_or_default();
     assert!(!said.contains(PASSWORD) && !said.contains("p%40ss"), "{said}");
     eventually("it is alive", SOON, || async { client.get("/livez").attempt().await.is_ok_and(|reply| reply.status == 200) }).await;
-    client.get("/startupz").within(Duration::from_secs(5)).await.has_status(503);
+    client.get("/startupz").within(Duration::from_secs(30)).await.has_status(503);
 }
 
 #[tokio::test]

@@ -122,13 +122,13 @@ impl Cluster {
     }
 
     /// Asks this replica to take over from its primary, in order; what it returns is whether it has the slot. A hand-over that did not come
-    /// about in 5 s is given up by Redis, and asked for again here.
+    /// about in 5 s is given up by Redis, and asked for again here; who has become the primary before others heard of it refuses that.
     pub fn takes_over(&self, slot: usize, replica: usize) -> impl FnMut() -> bool {
         let mut asked: Option<Instant> = None;
         move || {
             if asked.is_none_or(|at| at.elapsed() > HAND_OVER) {
                 asked = Some(Instant::now());
-                let _: () = self.servers[replica].run(&["CLUSTER", "FAILOVER"]);
+                let _: Option<()> = self.servers[replica].try_run(&["CLUSTER", "FAILOVER"]);
             }
             self.owner(slot) == Some(replica)
         }

@@ -9,13 +9,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::SOON;
 use super::cluster::Cluster;
 use super::sentinels::Sentinels;
-use super::{FAILOVER_MS, SOON};
-use crate::faults::ledger::{Traffic, Waiters, everything, whole_again};
+use crate::faults::ledger::{THROUGH_IT_ALL, Traffic, Waiters, everything, whole_again};
 use crate::faults::loss::Lost;
 use crate::support::client::Agent;
-use crate::support::fleet::Fleet;
+use crate::support::fleet::{Builder, Fleet};
 use crate::support::process::unique;
 use crate::support::receiver::Receiver;
 use crate::support::redis::RedisServer;
@@ -24,8 +24,10 @@ use crate::support::worker::Worker;
 
 /// What Redis may lose: replicas were behind by less than that. It passes on what it wrote before it answers, or right after.
 const LOSS: SignedDuration = SignedDuration::from_secs(1);
-/// From the kill until every replica serves and wakes again, on a machine that does other things too.
-const WHOLE_WITHIN: Duration = Duration::from_secs(25);
+/// From the kill until every replica serves and wakes again, on a machine that does other things too; sentinels may have to vote twice.
+const WHOLE_WITHIN: Duration = Duration::from_secs(45);
+/// Until a silent server counts as dead: longer than a busy machine lets one wait for its turn, so that only those that are killed are replaced.
+pub(super) const PATIENT_MS: u32 = 5000;
 
 /// Follows its cursor, as a reader in the field does: again after a 503.
 struct Reader {
@@ -163,21 +165,33 @@ pub(super) async fn survives(
     Survived { lost, codes: ledger.codes.into_iter().collect() }
 }
 
-/// Kills a primary whose replicas do not hear of its last moments.
+/// Kills a primary whose replicas do not hear of its last moments, in which it writes something.
 pub(super) async fn kill_unheard(primary: &RedisServer) {
     let _: () = primary.run(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
     let _: i64 = primary.run(&["CLIENT", "KILL", "TYPE", "replica"]);
+    let written = || -> u64 {
+        let info: String = primary.run(&["INFO", "replication"]);
+        info.lines().find_map(|line| line.strip_prefix("master_repl_offset:")?.trim().parse().ok()).expect("it tells how much it wrote")
+    };
+    let before = written();
     tokio::time::sleep(Duration::from_millis(300)).await;
+    // Several posts and claims.
+    eventually("it writes", SOON, || std::future::ready(written() >= before + 5000)).await;
     primary.kill9();
+}
+
+/// With replicas of ours that give up on a silent Redis after 0.8 s, and grant long waits.
+fn quick(builder: Builder) -> Builder {
+    builder.env("BACKCHANNEL_REDIS_TIMEOUT_MS", "800").env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", &THROUGH_IT_ALL.to_string())
 }
 
 #[tokio::test]
 async fn behind_sentinels_a_killed_primary_is_followed_by_another_and_all_goes_on() {
-    let redis = Sentinels::start(FAILOVER_MS);
-    let fleet = redis.fleet().env("BACKCHANNEL_REDIS_TIMEOUT_MS", "800").start().await;
+    let redis = Sentinels::start(PATIENT_MS);
+    let fleet = quick(redis.fleet()).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
-    let waiters = Waiters::start(&fleet, &agent, 25).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let first = redis.primary().expect("there is a primary");
     let kill = async || kill_unheard(&redis.servers[first]).await;
     let lost = survives(&fleet, &agent, &channel, waiters, Some(LOSS), kill).await.lost;
@@ -190,17 +204,17 @@ async fn behind_sentinels_a_killed_primary_is_followed_by_another_and_all_goes_o
         info.is_some_and(|info| info.contains("master_link_status:up"))
     })
     .await;
-    Waiters::start(&fleet, &agent, 15).await.are_woken().await;
+    Waiters::start(&fleet, &agent, 25).await.are_woken().await;
     fleet.finish().await;
 }
 
 /// The machine of the primary goes, and with it the sentinel that everybody asks first: it is still there for TCP, and says nothing.
 #[tokio::test]
 async fn a_sentinel_that_says_nothing_does_not_keep_anybody_from_the_new_primary() {
-    let redis = Sentinels::start(FAILOVER_MS);
-    let fleet = redis.fleet().env("BACKCHANNEL_REDIS_TIMEOUT_MS", "800").start().await;
+    let redis = Sentinels::start(PATIENT_MS);
+    let fleet = quick(redis.fleet()).start().await;
     let agent = fleet.agent("agent").await;
-    let waiters = Waiters::start(&fleet, &agent, 25).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let first = redis.primary().expect("there is a primary");
     redis.sentinels[0].freeze();
     redis.servers[first].kill9();
@@ -213,8 +227,9 @@ async fn a_sentinel_that_says_nothing_does_not_keep_anybody_from_the_new_primary
 /// Two of three sentinels say nothing, and all connections are cut: the one that is left is enough.
 #[tokio::test]
 async fn one_sentinel_that_answers_is_enough_to_come_back() {
-    let redis = Sentinels::start(FAILOVER_MS);
-    let fleet = redis.fleet().env("BACKCHANNEL_REDIS_TIMEOUT_MS", "800").start().await;
+    // No failover is wanted here.
+    let redis = Sentinels::start(60_000);
+    let fleet = quick(redis.fleet()).start().await;
     let agent = fleet.agent("agent").await;
     for left in 0..3 {
         let silent = [&redis.sentinels[(left + 1) % 3], &redis.sentinels[(left + 2) % 3]];
@@ -232,15 +247,16 @@ async fn one_sentinel_that_answers_is_enough_to_come_back() {
 
 #[tokio::test]
 async fn in_a_cluster_a_killed_primary_is_followed_by_its_replica_and_the_others_do_not_notice() {
-    let cluster = Cluster::start(FAILOVER_MS);
-    let fleet = cluster.fleet().env("BACKCHANNEL_REDIS_TIMEOUT_MS", "800").start().await;
+    let cluster = Cluster::start(PATIENT_MS);
+    // Shorter than the failover takes, and longer than a busy machine lets one of the others wait for its turn.
+    let fleet = quick(cluster.fleet()).env("BACKCHANNEL_REDIS_TIMEOUT_MS", "3000").start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
     let dies = cluster.owner(cluster.slot(&channel)).expect("each slot has an owner");
     let waiters = loop {
         let waited_on = agent.channel("claimable").await;
         if cluster.owner(cluster.slot(&waited_on)) == Some(dies) {
-            break Waiters::start_in(&fleet, &agent, &waited_on, 25, 0).await;
+            break Waiters::start_in(&fleet, &agent, &waited_on, THROUGH_IT_ALL, 0).await;
         }
     };
     // Key, names and channel of this one are on servers that live.

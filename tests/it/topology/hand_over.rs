@@ -16,7 +16,7 @@ async fn after_a_planned_failover_waiters_listen_at_the_new_primary() {
     };
     let slot = cluster.slot(&channel);
     let old = cluster.owner(slot).expect("each slot has an owner");
-    let new = old + 3;
+    let new = (old + 3) % cluster.servers.len();
     let (reader, list) = (agent.clone(), channel.clone());
     let waiting = tokio::spawn(async move {
         loop {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::sentinels::Sentinels;
 use super::{FAILOVER_MS, SOON};
-use crate::faults::ledger::Waiters;
+use crate::faults::ledger::{THROUGH_IT_ALL, Waiters};
 use crate::support::process::unique;
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
@@ -19,10 +19,10 @@ fn is_primary(server: &Arc<RedisServer>) -> bool {
 #[tokio::test]
 async fn everybody_goes_over_to_the_new_primary_before_the_old_one_is_told() {
     let redis = Sentinels::start(FAILOVER_MS);
-    let fleet = redis.fleet().start().await;
+    let fleet = redis.fleet().env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", &THROUGH_IT_ALL.to_string()).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
-    let waiters = Waiters::start(&fleet, &agent, 15).await;
+    let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let old = redis.primary().expect("there is a primary");
     // Sentinels cannot tell it, however long this machine takes.
     let _: () = redis.servers[old].run(&["ACL", "SETUSER", "default", "-replicaof", "-slaveof"]);

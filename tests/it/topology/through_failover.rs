@@ -65,7 +65,7 @@ async fn promises_hold_while_a_cluster_replaces_a_killed_primary_and_takes_it_ba
         trouble.some_ms(1500, 2500).await;
         let slot = cluster.slot(&trouble.world.busy.id);
         let first = cluster.owner(slot).expect("each slot has an owner");
-        let second = first + 3;
+        let second = (first + 3) % cluster.servers.len();
         let kill = || kill_without_loss(&cluster.servers[first], &[&cluster.servers[second]]);
         broken(&trouble, "killed primary", kill, || cluster.owner(slot) == Some(second)).await;
         sleep(Duration::from_millis(500)).await;

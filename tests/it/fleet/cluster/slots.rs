@@ -1,6 +1,7 @@
 //! Two nodes: keys on both, and slots that move from one to the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -11,14 +12,18 @@ use crate::support::redis::RedisServer;
 use crate::support::wait::{eventually, eventually_blocking};
 
 const HALF: u64 = 8192;
+/// Nobody dies here, and on a busy machine nobody is to be taken for dead: of two nodes, one alone serves nothing.
+const NODE_TIMEOUT: &[&str] = &["--cluster-node-timeout", "15000"];
+/// Until both have heard of each other.
+const MET: Duration = Duration::from_secs(30);
 
 /// A cluster of two nodes, each with half of the slots.
 struct Nodes([Arc<RedisServer>; 2]);
 
 impl Nodes {
     fn start() -> Self {
-        let one = RedisServer::start_private_cluster(&["--cluster-node-timeout", "2000"]);
-        let two = RedisServer::start_private_cluster(&["--cluster-node-timeout", "2000"]);
+        let one = RedisServer::start_private_cluster(NODE_TIMEOUT);
+        let two = RedisServer::start_private_cluster(NODE_TIMEOUT);
         // Each was started with all slots; what they give up before they meet is what the other has.
         let _: () = one.run(&["CLUSTER", "DELSLOTSRANGE", &HALF.to_string(), "16383"]);
         let _: () = two.run(&["CLUSTER", "DELSLOTSRANGE", "0", &(HALF - 1).to_string()]);
@@ -31,7 +36,7 @@ impl Nodes {
         let _: () = one.run(&["CLUSTER", "MEET", "127.0.0.1", &two.port().to_string(), &bus(&two)]);
         let nodes = Self([one, two]);
         for node in &nodes.0 {
-            eventually_blocking("both nodes see all slots", SOON, || {
+            eventually_blocking("both nodes see all slots", MET, || {
                 let info: String = node.run(&["CLUSTER", "INFO"]);
                 info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384") && info.contains("cluster_size:2")
             });
@@ -65,7 +70,7 @@ impl Nodes {
                 return;
             }
             let port = target.port().to_string();
-            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "20000", "KEYS"];
             migrate.extend(keys.iter().map(String::as_str));
             let _: String = source.run(&migrate);
         }
@@ -148,7 +153,10 @@ async fn two_nodes_are_one_store_also_while_and_after_a_slot_moves() {
 async fn writes_to_a_slot_that_moves_are_confirmed_by_the_replicas_of_who_has_it() {
     let nodes = Nodes::start();
     let _followers = [0, 1].map(|node| RedisServer::start_cluster_replica(&nodes.0[node]));
-    let fleet = Fleet::builder().redis(&nodes.0[0]).env("BACKCHANNEL_DURABILITY", "replicated").start().await;
+    // Time for followers that have to wait for their turn on a busy machine.
+    let patient = Fleet::builder().redis(&nodes.0[0]).env("BACKCHANNEL_REDIS_TIMEOUT_MS", "8000");
+    let patient = patient.env("BACKCHANNEL_DURABILITY_TIMEOUT_MS", "5000");
+    let fleet = patient.env("BACKCHANNEL_DURABILITY", "replicated").start().await;
     let agent = fleet.agent("agent").await;
     for node in 0..2 {
         let (channel, slot) = channel_on(&nodes, &agent, node).await;

@@ -90,7 +90,8 @@ async fn a_lease_that_ends_while_nobody_calls_wakes_a_waiting_claimer() {
     let late = ends.elapsed();
     assert_eq!((&got["claimed"]["id"], &got["attempt"]), (&json!(message), &json!(2)));
     println!("claimed {late:?} after the lease ended");
-    assert!(late.as_secs() < 5, "{late:?} after the lease ended");
+    // Within a second where the machine is idle; without having been reminded it would look again 20 s after it began to wait.
+    assert!(late.as_secs() < 10, "{late:?} after the lease ended");
 
     // The end that a waiter knows of is ten minutes away. Now it is one second, and only the other replica was told.
     let waiter = held(holder.on(1).claim_next(&channel, json!({ "wait": 25 })));

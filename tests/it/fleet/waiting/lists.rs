@@ -138,7 +138,7 @@ async fn who_waits_for_unclaimed_messages_learns_of_releases_and_of_leases_that_
 
 #[tokio::test]
 async fn who_waits_where_nothing_can_come_any_more_is_told_so() {
-    let fleet = Fleet::start(2).await;
+    let fleet = Fleet::builder().env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "50").start().await;
     let (owner, member) = (fleet.agent("owner").await, fleet.agent("member").await);
     let channel = owner.restricted("claimable").await;
     owner.post(&format!("/v1/channels/{channel}/members"), json!({ "key_id": member.key_id })).await.has_status(201);
@@ -149,7 +149,7 @@ async fn who_waits_where_nothing_can_come_any_more_is_told_so() {
     };
 
     let waiting: Vec<_> = (0..2).flat_map(all_kinds).collect();
-    let owners = held(owner.on(1).list(&channel, "wait=25"));
+    let owners = held(owner.on(1).list(&channel, "wait=50"));
     waiters(&fleet, &[3, 4]).await;
     owner.on(0).delete(&format!("/v1/channels/{channel}/members/{}", member.key_id)).await.has_status(200);
     for waiter in waiting {

@@ -94,8 +94,8 @@ async fn who_waits_for_what_cannot_come_any_more_is_told_so() {
 
     // Expiry comes by itself.
     let short = owner.channel_with(json!({ "mode": "claimable", "ttl_seconds": 2 })).await;
-    let message = owner.post_message(&short, "nobody came").await;
     let began = Instant::now();
+    let message = owner.post_message(&short, "nobody came").await;
     assert_eq!(answer(held(receipt(&owner, &message, "wait=25"))).await.ok(200)["state"], "expired");
     assert!(began.elapsed() > Duration::from_secs(1), "not before");
     fleet.finish().await;
@@ -111,6 +111,7 @@ async fn a_revoked_key_is_told_nothing_however_long_it_waited() {
     waiters(&fleet, &[0, 2]).await;
     leaving.on(0).delete("/v1/keys/me").await.ok(200);
     narrowed.on(0).put("/v1/keys/me/scopes", json!({ "scopes": ["messages:ack"] })).await.ok(200);
+    tokio::time::sleep(Duration::from_millis(1100)).await; // so long a replica may believe what it knew
     owner.on(0).claim(&message).await.ok(200);
     ack(&owner.on(0), &message, "not for them").await.ok(200);
     answer(gone).await.refused(401, "unauthorized");
@@ -172,12 +173,12 @@ async fn a_cut_of_the_subscribing_connections_leaves_nobody_asleep() {
 #[tokio::test]
 async fn a_lost_wake_up_is_made_good_by_reading_again() {
     let redis = RedisServer::start_private(&[]);
-    let fleet = Fleet::builder().redis(&redis).start().await;
+    let fleet = Fleet::builder().redis(&redis).env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", "50").start().await;
     let (poster, worker) = (fleet.agent("poster").await, fleet.agent("worker").await);
     let channel = poster.channel("claimable").await;
     let message = poster.post_message(&channel, "a task").await;
     worker.claim(&message).await.ok(200);
-    let waiter = held(receipt(&poster.on(1), &message, "wait=45"));
+    let waiter = held(receipt(&poster.on(1), &message, "wait=50"));
     waiters(&fleet, &[0, 1]).await;
     subscribed(&redis, &fleet, &message, 1).await;
     redis.run::<()>(&["ACL", "SETUSER", "default", "-spublish"]);
