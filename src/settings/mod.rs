@@ -157,7 +157,7 @@ settings! {
     }
     "Process" {
         threads: usize = "THREADS", "1", Whole::<usize>::new(1, 256),
-            "Threads that requests or deliveries run on. One answers more than one Redis server can take, and costs least per request: start more replicas rather than threads.";
+            "Threads that requests or deliveries run on. One costs least per request and nearly fills a Redis server; for more, rather start more replicas.";
     }
     "Redis" {
         redis_url: RedisTarget = "REDIS_URL", "redis://127.0.0.1:6379/0", RedisUrl,
@@ -168,8 +168,8 @@ settings! {
             "Authorities whose certificates Redis and sentinels may show (rediss://); unset, those of the system.";
         key_prefix: String = "KEY_PREFIX", "bc:", Text { max: 64, of: "letters, digits and . _ : -", ok: is_key_character },
             "What every key in Redis starts with; replicas with the same prefix are one fleet.";
-        redis_connections: usize = "REDIS_CONNECTIONS", "2", Whole::<usize>::new(1, 64),
-            "Connections for commands, each shared by many requests.";
+        redis_connections: usize = "REDIS_CONNECTIONS", "1", Whole::<usize>::new(1, 64),
+            "Connections for commands, each shared by many requests. One sends most of them together.";
         redis_timeout: Duration = "REDIS_TIMEOUT_MS", "1500", Millis { min: 50, max: 60_000 },
             "Longest time to wait for the answer to a command.";
         durability: Durability = "DURABILITY", "primary", Durabilities,
