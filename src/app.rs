@@ -89,7 +89,7 @@ pub async fn start(settings: Settings, shutdown: Shutdown) -> anyhow::Result<App
     // More topics than waiters: who waits for a receipt has two, those that were left linger, and must not take the places of who waits now.
     let room = HubConfig::new(target.clone());
     let max_topics = room.max_topics.max(settings.longpoll_max_waiters.saturating_mul(4));
-    let hub = Hub::start(HubConfig { max_topics, ..room })?;
+    let hub = Hub::start(HubConfig { max_topics, confirm_within: settings.redis_timeout, ..room })?;
     let (max_redis_bytes, max_bytes_per_day) = (settings.max_redis_bytes, settings.max_bytes_per_key_per_day);
     let (max_leases, max_bytes) = (settings.max_leases_per_key, settings.max_bytes_per_key);
     let most_waiters = Most { all: settings.longpoll_max_waiters, of_one: settings.longpoll_max_waiters_per_key };

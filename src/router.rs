@@ -1,11 +1,11 @@
 //! Every operation on one page, one row each; below them the layers, outermost first.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
+use foldhash::HashMap;
 use http::{Method, StatusCode};
 
 use crate::app::App;
@@ -163,7 +163,7 @@ where
 /// The operation that a request to this route is.
 pub fn operation(method: &Method, route: &str) -> Option<&'static Operation> {
     static BY_ROUTE: LazyLock<HashMap<&'static str, Vec<&'static Operation>>> = LazyLock::new(|| {
-        let mut by_route: HashMap<_, Vec<_>> = HashMap::new();
+        let mut by_route: HashMap<_, Vec<_>> = HashMap::default();
         for operation in operations() {
             by_route.entry(operation.path).or_default().push(operation);
         }

@@ -44,6 +44,9 @@ enum Command {
         redis: String,
         #[arg(long)]
         port: u16,
+        /// On one thread, as the service is, instead of one a core, as tokio has it.
+        #[arg(long)]
+        one_thread: bool,
     },
     /// A receiver of webhooks that counts; ends when it is killed.
     Receive {
@@ -77,7 +80,10 @@ fn main() -> ExitCode {
 /// The load comes from one thread, the main one: it takes no more than a core, and the processes that `bench` starts die with it.
 fn start(command: Command) -> Result<()> {
     match command {
-        Command::Minimal { redis, port } => Builder::new_multi_thread().enable_all().build()?.block_on(minimal::serve(&redis, port)),
+        Command::Minimal { redis, port, one_thread } => {
+            let mut builder = if one_thread { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+            builder.enable_all().build()?.block_on(minimal::serve(&redis, port))
+        }
         Command::Receive { port } => Builder::new_multi_thread().enable_all().build()?.block_on(receiver::serve(port)),
         Command::Push { url, at_once, plain } => {
             Builder::new_multi_thread().enable_all().build()?.block_on(pushes::push(&url, at_once, plain))

@@ -42,7 +42,7 @@ impl Checked {
 /// Checked keys by id.
 #[derive(Default)]
 struct Known {
-    keys: HashMap<String, Checked>,
+    keys: foldhash::HashMap<String, Checked>,
     /// When there are as many as this, the old ones go.
     swept_at: usize,
 }

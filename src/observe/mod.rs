@@ -4,9 +4,9 @@ pub mod register;
 mod waits;
 mod work;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use parking_lot::RwLock;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -109,7 +109,7 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Self {
-            by_operation: RwLock::new(HashMap::new()),
+            by_operation: RwLock::default(),
             requests: register.keep(IntCounterVec::new(
                 Opts::new("backchannel_requests_total", "HTTP requests answered, by method, path template and status."),
                 &["method", "path", "status"],

@@ -18,7 +18,7 @@ fn the_defaults_are_those_of_the_table() {
     assert_eq!((s.rate_limit, s.rate_limit_window_s, s.key_mint_limit, s.key_mint_window_s), (120, 60, 5, 3600));
     assert_eq!((s.default_ttl_s, s.min_ttl_s, s.default_retention_days, s.default_discoverable), (86_400, 300, 7, true));
     assert_eq!((s.longpoll_enabled, s.longpoll_max_wait, s.longpoll_max_waiters), (true, Duration::from_secs(25), 15_000));
-    assert_eq!((s.redis_timeout, s.redis_connections, s.key_prefix.as_str()), (Duration::from_millis(1500), 2, "bc:"));
+    assert_eq!((s.threads, s.redis_connections, s.redis_timeout, s.key_prefix.as_str()), (1, 1, Duration::from_millis(1500), "bc:"));
     assert_eq!((s.base_url, s.allowed_hosts, s.trusted_proxies), (None, vec![], vec![]));
     assert_eq!((s.admin_token, s.log_format, s.log_level.as_str()), (None, LogFormat::Json, "info"));
 }

@@ -1,9 +1,9 @@
 //! The counters of one replica between two flushes: bounded maps, split so that requests on many cores seldom meet.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::ops::AddAssign;
 
+use foldhash::{HashMap, fast::RandomState};
 use parking_lot::Mutex;
 
 use crate::ids::{ChannelId, KeyId};
@@ -106,7 +106,7 @@ pub(super) struct Board<O, C> {
 
 impl<O, C> Default for Board<O, C> {
     fn default() -> Self {
-        Self { parts: Default::default(), hasher: RandomState::new() }
+        Self { parts: Default::default(), hasher: RandomState::default() }
     }
 }
 

@@ -40,7 +40,7 @@ pub struct HubConfig {
     pub target: RedisTarget,
     /// How long a topic stays subscribed after its last waiter has left, because agents poll again. 30 s.
     pub linger: Duration,
-    /// How long a waiter waits for Redis to confirm its subscription. 1.5 s.
+    /// How long a waiter waits for Redis to confirm its subscription. 1.5 s, unless the operator gives all commands another time.
     pub confirm_within: Duration,
     /// How often Redis is asked what it holds for us, to notice lost subscriptions. 1 s.
     pub check_every: Duration,

@@ -68,6 +68,14 @@ pub struct Server {
     pub port: u16,
 }
 
+/// What a yardstick server runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    One,
+    /// One a core.
+    Usual,
+}
+
 impl Server {
     /// No persistence; what takes longer than 2 ms goes into its slow log.
     ///
@@ -127,14 +135,15 @@ impl Server {
         Self::start(command, "pushes", 0, scratch)
     }
 
-    /// The yardstick server of this very program.
+    /// The yardstick server of this very program, on one thread or as many as tokio takes by itself.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn minimal(redis: &Self, scratch: &Scratch) -> Result<Self> {
+    pub async fn minimal(redis: &Self, threads: Threads, scratch: &Scratch) -> Result<Self> {
         let port = free_port()?;
         let mut command = Command::new(std::env::current_exe().context("this program's own path")?);
         command.args(["minimal", "--redis", &redis.redis_url(), "--port", &port.to_string()]);
+        command.args((threads == Threads::One).then_some("--one-thread"));
         Self::start(command, "minimal", port, scratch)?.answering("/hold?seconds=0").await
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use self::children::{Scratch, Server};
+use self::children::{Scratch, Server, Threads};
 use self::report::Report;
 use crate::api::Target;
 use crate::drive::Window;
@@ -80,6 +80,8 @@ struct Bench {
     options: Options,
     replicas: [Server; 2],
     minimal: Server,
+    /// The same on one thread, as the replicas are.
+    minimal_alone: Server,
     redis: Server,
     scratch: Scratch,
     asking: Redis,
@@ -122,9 +124,10 @@ impl Bench {
         let redis = Server::redis(&scratch).await?;
         let first = Server::replica(&options.server, &redis, &scratch).await?;
         let second = Server::replica(&options.server, &redis, &scratch).await?;
-        let minimal = Server::minimal(&redis, &scratch).await?;
+        let minimal = Server::minimal(&redis, Threads::Usual, &scratch).await?;
+        let minimal_alone = Server::minimal(&redis, Threads::One, &scratch).await?;
         let asking = Redis::connect(&redis.redis_url()).await?;
-        Ok(Self { options, replicas: [first, second], minimal, redis, scratch, asking, report: Report::default() })
+        Ok(Self { options, replicas: [first, second], minimal, minimal_alone, redis, scratch, asking, report: Report::default() })
     }
 
     fn window(&self) -> Window {

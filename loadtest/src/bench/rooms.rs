@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::children::Server;
+use super::children::{Server, Threads};
 use super::report::{Ratio, table};
 use super::waking::{PAIRS, SETTLED};
 use super::{Bench, ROUNDS};
@@ -60,7 +60,7 @@ impl Bench {
     async fn idle_rooms(&mut self) -> Result<String> {
         let most = usize::try_from(proc::open_files().saturating_sub(200))?;
         let count = self.options.waiters.min(most) / 2;
-        let yardstick = Server::minimal(&self.redis, &self.scratch).await?;
+        let yardstick = Server::minimal(&self.redis, Threads::Usual, &self.scratch).await?;
         let bare = self.held_by_bare_server(&yardstick, count * 2).await?.bytes_each;
         drop(yardstick);
 

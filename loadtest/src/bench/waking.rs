@@ -7,7 +7,7 @@ use deadpool_redis::redis::Client;
 use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
 use futures::StreamExt;
 
-use super::children::Server;
+use super::children::{Server, Threads};
 use super::report::{Ratio, table};
 use super::{Bench, ROUNDS};
 use crate::api::Target;
@@ -117,7 +117,7 @@ impl Bench {
         if waiters < self.options.waiters {
             println!("only {waiters} waiters: no more than {files} open files are allowed here");
         }
-        let yardstick = Server::minimal(&self.redis, &self.scratch).await?;
+        let yardstick = Server::minimal(&self.redis, Threads::Usual, &self.scratch).await?;
         let held = self.held_by_bare_server(&yardstick, waiters).await?;
         println!("bare server: {} held requests, {:.1} KiB each", held.count, held.bytes_each / 1024.0);
         let bare = held.bytes_each;

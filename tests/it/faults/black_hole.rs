@@ -11,7 +11,7 @@ use crate::support::wait::eventually;
 async fn connections_that_became_black_holes_are_replaced_and_nobody_hangs_on_them() {
     let redis = RedisServer::start_private(&[]);
     let cut = Cut::before(&redis);
-    let fleet = fleet(&redis, 1).env("BACKCHANNEL_REDIS_URL", &cut.url()).start().await;
+    let fleet = fleet(&redis, 1).env("BACKCHANNEL_REDIS_URL", &cut.url()).env("BACKCHANNEL_REDIS_CONNECTIONS", "2").start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
 
@@ -48,7 +48,7 @@ async fn connections_that_became_black_holes_are_replaced_and_nobody_hangs_on_th
 async fn one_caller_alone_gets_through_soon_after_connections_became_black_holes() {
     let redis = RedisServer::start_private(&[]);
     let cut = Cut::before(&redis);
-    let fleet = fleet(&redis, 1).env("BACKCHANNEL_REDIS_URL", &cut.url()).start().await;
+    let fleet = fleet(&redis, 1).env("BACKCHANNEL_REDIS_URL", &cut.url()).env("BACKCHANNEL_REDIS_CONNECTIONS", "2").start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("broadcast").await;
 

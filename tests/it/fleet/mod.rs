@@ -20,5 +20,6 @@ mod round_trips;
 mod sandbox;
 mod schemas;
 mod stop;
+mod threads;
 mod time;
 mod waiting;

@@ -3,7 +3,7 @@
 
 mod access;
 mod cluster;
-mod core;
+pub mod core;
 mod failover;
 mod hand_over;
 mod planned;
