@@ -44,13 +44,14 @@ end
 if woke then
   redis.call('UNLINK', log)
   redis.call('UNLINK', people)
-  redis.call('HSET', room, 'length', 0, 'history', history_id())
+  redis.call('HSET', room, 'length', 0, 'apart', int(apart - length), 'history', history_id())
   redis.call('HINCRBY', room, 'resumes', 1)
 end
 local has = int(woke and 1 or length + 1)
 redis.call('HSET', people, participant, table.concat({ number, int(now), 0, has, key_fp, name }, '\31'))
 local kind, from, text = 'join', name, ''
 length = redis.call('HINCRBY', room, 'length', 1)
+redis.call('HINCRBY', room, 'apart', 1)
 local count = int(length)
 --- @include lib/room_append
 if length < max_messages then keep(now) end

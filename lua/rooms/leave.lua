@@ -26,6 +26,7 @@ redis.call('HDEL', people, participant)
 local empty = redis.call('EXISTS', people) == 0
 local kind, from, text = 'leave', string.match(about, '\31(.*)$'), ''
 length = redis.call('HINCRBY', room, 'length', 1)
+redis.call('HINCRBY', room, 'apart', 1)
 local count = int(length)
 --- @include lib/room_append
 -- As if it had been used for the last time so long ago that it falls asleep after the linger.

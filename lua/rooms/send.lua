@@ -39,7 +39,7 @@ end
 local kind = 'message'
 length = length + 1
 local count = string.format('%d', length)
-redis.call('HSET', room, 'length', count, 'sent', string.format('%d', texts + 1))
+redis.call('HSET', room, 'length', count)
 --- @include lib/room_append
 if once_ms > 0 then redis.call('SET', sent, length - 1, 'PX', once_ms) end
 return struct.pack('<Bdd', 0xc1, now, length - 1)

@@ -18,5 +18,5 @@ local resumes = redis.call('HGET', room, 'resumes') + 0
 local slept = resumes + (state == 'asleep' and 1 or 0)
 -- A room that ended asleep had fallen asleep before.
 if state == 'over' and (reason == 'hibernate_expired' or reason == 'max_lifetime' and asleep_at <= over_at) then slept = slept + 1 end
-return ok('room', state, reason or '', next_change, participants, state == 'awake' and length or 0, texts + 0,
+return ok('room', state, reason or '', next_change, participants, state == 'awake' and length or 0, length - apart,
   resumes, slept)
