@@ -44,6 +44,7 @@ pub fn start(app: &App) {
 /// Adds what was counted to the counters in Redis. What Redis certainly did not take is kept for the next time; what it may have taken is
 /// not sent again, so the counters are never too high.
 pub async fn flush(app: &App) {
+    let _alone = app.tally.flushing.lock().await;
     // One that fails is enough to know that Redis is in trouble; the others wait for the next flush.
     let in_trouble = &AtomicBool::new(false);
     let of_keys = futures::stream::iter(app.tally.keys.take_all());

@@ -62,6 +62,8 @@ impl AddAssign for ChannelCounts {
 pub struct Tally {
     pub(super) keys: Board<KeyId, Counts>,
     pub(super) channels: Board<ChannelId, ChannelCounts>,
+    /// Held while counts are on their way: a replica that leaves must not take an empty board for everything having arrived.
+    pub(super) flushing: tokio::sync::Mutex<()>,
 }
 
 impl Tally {

@@ -5,10 +5,12 @@ mod channel;
 use std::cell::Cell;
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::client::Agent;
 use crate::support::count::Count;
+use crate::support::cut::Cut;
 use crate::support::fleet::Fleet;
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
@@ -95,5 +97,28 @@ async fn what_redis_did_not_take_is_counted_later() {
         (&shown["requests"], &shown["errors"]) == (&json!(7 + looks.get()), &json!(1))
     })
     .await;
+    fleet.finish().await;
+}
+
+/// A flush of many keys takes a while on a slow way; a replica that is told to leave meanwhile waits for it.
+#[tokio::test]
+async fn what_is_on_its_way_when_a_replica_leaves_is_counted() {
+    let redis = RedisServer::start_private(&[]);
+    let cut = Cut::before(&redis);
+    let builder = Fleet::builder().redis(&redis).replicas(1).env("BACKCHANNEL_REDIS_URL", &cut.url());
+    let fleet = builder.env("BACKCHANNEL_USAGE_FLUSH_SECONDS", "3").start().await;
+    let mut agents = Vec::new();
+    for _ in 0..80 {
+        agents.push(fleet.agent("agent").await);
+    }
+    cut.delay(Duration::from_millis(200));
+    join_all(agents.iter().map(|agent| agent.get("/v1/keys/me").into_future())).await.into_iter().for_each(|reply| drop(reply.ok(200)));
+    let count = Count::start(&redis);
+    eventually("a flush has begun", Duration::from_secs(20), || async { count.of("hincrby") > 0 }).await;
+    assert!(fleet.terminate(0).await.success());
+    cut.delay(Duration::ZERO);
+    fleet.restart(0).await;
+    let shown = join_all(agents.iter().map(metrics)).await;
+    assert!(shown.iter().all(|shown| shown["requests"] == 1), "{shown:?}");
     fleet.finish().await;
 }
