@@ -169,12 +169,8 @@ impl Connector {
         })
     }
 
-    pub async fn connect(&self) -> Result<Connection, RedisError> {
-        self.connect_to_named().await.map(|(connection, _)| connection)
-    }
-
     /// A connection and, behind sentinels, to which server that they named.
-    pub async fn connect_to_named(&self) -> Result<(Connection, Option<Named>), RedisError> {
+    pub async fn connect(&self) -> Result<(Connection, Option<Named>), RedisError> {
         match self {
             Self::Standalone(one) => {
                 let connection = one.0.get_multiplexed_async_connection_with_config(&one.1).await?;

@@ -6,9 +6,12 @@
 use std::time::Duration;
 
 use deadpool_redis::redis::{Cmd, RedisError, Value, cmd};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::connect::{CONNECT_TIMEOUT, Connection, Connector};
+use super::primary::{Named, Word};
+use super::redis::Redis;
 use super::reply::text_of;
 use super::target::RedisTarget;
 
@@ -45,7 +48,8 @@ pub struct JobReader {
     connector: Connector,
     stream: String,
     name: String,
-    connection: Option<Connection>,
+    connection: Option<(Connection, Option<Named>)>,
+    word: Word,
     /// How far its own pending jobs were read on this connection; none: all of them.
     pending_from: Option<String>,
 }
@@ -55,9 +59,9 @@ impl JobReader {
     ///
     /// # Errors
     /// When the target cannot be turned into client settings.
-    pub fn new(target: &RedisTarget, stream: String, name: String, wait: Duration) -> anyhow::Result<Self> {
+    pub fn new(target: &RedisTarget, redis: &Redis, stream: String, name: String, wait: Duration) -> anyhow::Result<Self> {
         let connector = Connector::new(target, wait + MARGIN)?;
-        Ok(Self { connector, stream, name, connection: None, pending_from: None })
+        Ok(Self { connector, stream, name, connection: None, word: redis.word().clone(), pending_from: None })
     }
 
     /// At most `count` entries: first those that were given to this reader before and are not settled, then new ones, for which it waits.
@@ -65,9 +69,9 @@ impl JobReader {
     /// # Errors
     /// See [`Trouble`]. May be dropped only when the reader is dropped with it.
     pub async fn read(&mut self, count: usize, wait: Duration) -> Result<Vec<Entry>, Trouble> {
-        let connection = match self.connection.clone() {
-            Some(connection) => connection,
-            None => self.connect().await?,
+        let connection = match &self.connection {
+            Some((connection, named)) if !self.is_replaced(named.as_ref()) => connection.clone(),
+            _ => self.connect().await?,
         };
         if let Some(from) = self.pending_from.clone() {
             let entries = self.ask(connection.clone(), &from, count, None).await?;
@@ -79,13 +83,20 @@ impl JobReader {
         self.ask(connection, ">", count, Some(wait)).await.map(jobs)
     }
 
+    /// Whether sentinels name another primary than the one that is read from. That one still answers, and has no new jobs any more.
+    fn is_replaced(&self, used: Option<&Named>) -> bool {
+        let now = self.word.as_ref().map(watch::Receiver::borrow);
+        now.as_deref().and_then(Option::as_ref).zip(used).is_some_and(|(now, used)| now.follows(used))
+    }
+
     async fn connect(&mut self) -> Result<Connection, Trouble> {
-        let connection = match timeout(CONNECT_TIMEOUT * 2, self.connector.connect()).await {
-            Ok(Ok(connection)) => connection,
+        self.connection = None;
+        let (connection, named) = match timeout(CONNECT_TIMEOUT * 2, self.connector.connect()).await {
+            Ok(Ok(connected)) => connected,
             Ok(Err(e)) => return Err(Trouble::Broken(e.to_string())),
             Err(_) => return Err(Trouble::Broken("connecting took too long".into())),
         };
-        self.connection = Some(connection.clone());
+        self.connection = Some((connection.clone(), named));
         self.pending_from = Some("0".into());
         Ok(connection)
     }

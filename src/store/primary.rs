@@ -39,6 +39,9 @@ impl Named {
     }
 }
 
+/// What sentinels say of the primary; None where there are none.
+pub(super) type Word = Option<watch::Receiver<Option<Named>>>;
+
 /// A primary that sentinels named.
 pub(super) struct Primary {
     client: Client,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use deadpool_redis::redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -18,7 +18,7 @@ use super::clock::RedisClock;
 use super::connect::{CONNECT_TIMEOUT, Connection, Connector, proves_non_execution};
 use super::keyspace::Slot;
 use super::measure::RedisMetrics;
-use super::primary::{Named, replaced, watch_primary};
+use super::primary::{Word, replaced, watch_primary};
 use super::replication::{Confirmations, Terms};
 use super::reply::Reply;
 use super::target::RedisTarget;
@@ -45,7 +45,8 @@ struct Inner {
     confirmations: Option<Arc<Confirmations>>,
     metrics: RedisMetrics,
     closed: CancellationToken,
-    _primary: Option<AbortOnDropHandle<()>>,
+    word: Word,
+    _asking: Option<AbortOnDropHandle<()>>,
 }
 
 /// How a command failed, told apart by what is known of its effect.
@@ -111,14 +112,14 @@ impl Redis {
         let closed = CancellationToken::new();
         let connector = Arc::new(Connector::new(target, command_timeout)?);
         let confirmations = terms.map(|terms| Confirmations::new(target, terms, metrics.confirmations.clone())).transpose()?.map(Arc::new);
-        let (named, asking) = watch_primary(target).unzip();
+        let (word, asking) = watch_primary(target).unzip();
         let lanes = (0..connections.max(1))
             .map(|_| {
                 let lane = Arc::new(Lane { current: ArcSwapOption::empty(), broken: Notify::new(), timeouts: AtomicUsize::new(0) });
                 tokio::spawn(closed.clone().run_until_cancelled_owned(keep_connected(
                     lane.clone(),
                     connector.clone(),
-                    named.clone(),
+                    word.clone(),
                     metrics.clone(),
                 )));
                 lane
@@ -133,13 +134,19 @@ impl Redis {
             confirmations,
             metrics,
             closed,
-            _primary: asking,
+            word,
+            _asking: asking,
         })))
     }
 
     /// Redis' time as seen so far.
     pub fn clock(&self) -> &RedisClock {
         &self.0.clock
+    }
+
+    /// What sentinels say of the primary.
+    pub(super) fn word(&self) -> &Word {
+        &self.0.word
     }
 
     /// Longest time one command may take.
@@ -355,14 +362,11 @@ fn judge_script_error(text: String) -> Failure {
     }
 }
 
-/// What sentinels say of the primary; None where there are none.
-type Word = Option<watch::Receiver<Option<Named>>>;
-
 /// Connects a lane, waits until it breaks or leads to a server that is not the primary any more, connects it again; for ever.
 async fn keep_connected(lane: Arc<Lane>, connector: Arc<Connector>, mut word: Word, metrics: RedisMetrics) {
     let mut pause = RECONNECT_FIRST;
     loop {
-        match timeout(CONNECT_TIMEOUT * 2, connector.connect_to_named()).await {
+        match timeout(CONNECT_TIMEOUT * 2, connector.connect()).await {
             Ok(Ok((connection, named))) => {
                 pause = RECONNECT_FIRST;
                 lane.current.store(Some(Arc::new(connection)));

@@ -125,7 +125,7 @@ impl Worker {
         for queue in 0..JOB_QUEUES {
             let app = &self.courier.app;
             let stream = app.keys.job_stream(queue);
-            let reader = JobReader::new(&app.settings.redis_url, stream, self.name.clone(), READ_WAIT)?;
+            let reader = JobReader::new(&app.settings.redis_url, &app.redis, stream, self.name.clone(), READ_WAIT)?;
             loops.spawn(self.clone().read(queue, reader));
         }
         let worker = self.clone();

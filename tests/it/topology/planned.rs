@@ -8,8 +8,10 @@ use super::sentinels::Sentinels;
 use super::{FAILOVER_MS, SOON};
 use crate::faults::ledger::{THROUGH_IT_ALL, Waiters};
 use crate::support::process::unique;
+use crate::support::receiver::Receiver;
 use crate::support::redis::RedisServer;
 use crate::support::wait::eventually;
+use crate::support::worker::Worker;
 
 fn is_primary(server: &Arc<RedisServer>) -> bool {
     server.run::<String>(&["INFO", "replication"]).contains("role:master")
@@ -22,6 +24,10 @@ async fn everybody_goes_over_to_the_new_primary_before_the_old_one_is_told() {
     let fleet = redis.fleet().env("BACKCHANNEL_LONGPOLL_MAX_WAIT_SECONDS", &THROUGH_IT_ALL.to_string()).start().await;
     let agent = fleet.agent("agent").await;
     let channel = agent.channel("claimable").await;
+    let (worker, receiver) = (Worker::start(&fleet, &[]).await, Receiver::start().await);
+    let pushed = agent.channel_with(json!({ "mode": "broadcast", "webhook_url": receiver.url() })).await;
+    agent.post_message(&pushed, "before").await;
+    receiver.gets_all(&["before".to_owned()], SOON).await;
     let waiters = Waiters::start(&fleet, &agent, THROUGH_IT_ALL).await;
     let old = redis.primary().expect("there is a primary");
     // Sentinels cannot tell it, however long this machine takes.
@@ -43,6 +49,9 @@ async fn everybody_goes_over_to_the_new_primary_before_the_old_one_is_told() {
         .await;
     }
     waiters.are_woken().await;
+    agent.post_message(&pushed, "after").await;
+    receiver.gets_all(&["after".to_owned()], SOON).await;
     assert!(is_primary(&redis.servers[old]), "the old one was told before anybody went over: nothing is shown");
+    drop(worker);
     fleet.finish().await;
 }
