@@ -85,7 +85,7 @@ async fn a_loop_joins_again_when_the_room_slept_and_goes_on_when_replicas_die() 
     let room = ada.room(fleet.client());
     let bob = Shell::start("bash", base.url(), &home.join("bob"), Some((&room, &ada.variable("CHANNEL_KEY")))).await;
     bob.prints("PAIRED with ada").await;
-    // Every second connection is refused for a while.
+    // Connections to it are refused for a while.
     fleet.kill9(0);
     ada.does(&[], "agentalk_say 'while one is dead'").await;
     bob.prints("BROADCAST from=ada").await;

@@ -29,7 +29,7 @@ fn command(shell: &str, directory: &Path, script: &str) -> Command {
 /// Runs a script; what it printed, and what it complained of.
 pub async fn run(shell: &str, directory: &Path, env: &[(&str, &str)], script: &str) -> (bool, String, String) {
     let output = command(shell, directory, script).envs(env.iter().copied()).output();
-    let output = tokio::time::timeout(Duration::from_secs(60), output).await.expect("it ends").expect("the shell runs");
+    let output = tokio::time::timeout(Duration::from_secs(150), output).await.expect("it ends").expect("the shell runs");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     (output.status.success(), text(output.stdout), text(output.stderr))
 }

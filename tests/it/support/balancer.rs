@@ -2,13 +2,16 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::fleet::Fleet;
+
+/// How long a replica that refused a connection gets no other: somebody who tries six times must not meet it each time.
+const LEFT_ALONE: Duration = Duration::from_secs(3);
 
 /// Ends when it is dropped.
 pub struct Balancer {
@@ -37,6 +40,7 @@ impl Balancer {
         let counted = connections.clone();
         let trouble = Arc::new(Mutex::new(Trouble::default()));
         let in_trouble = trouble.clone();
+        let refused = Arc::new(Mutex::new(vec![None::<Instant>; fleet.size()]));
         let task = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 if let Some(answer) = in_trouble.lock().expect("nobody panics with it").answer() {
@@ -49,9 +53,18 @@ impl Balancer {
                     continue;
                 }
                 let turn = counted.fetch_add(1, Ordering::SeqCst);
-                let replica = replicas[turn % replicas.len()].clone();
+                let replica = {
+                    let refused = refused.lock().expect("nobody panics with it");
+                    let in_turn = (0..replicas.len()).map(|offset| (turn + offset) % replicas.len());
+                    let is_left_alone = |replica: &usize| refused[*replica].is_some_and(|at| at.elapsed() < LEFT_ALONE);
+                    in_turn.clone().find(|replica| !is_left_alone(replica)).unwrap_or(turn % replicas.len())
+                };
+                let (address, refused) = (replicas[replica].clone(), refused.clone());
                 tokio::spawn(async move {
-                    let Ok(mut server) = TcpStream::connect(replica).await else { return };
+                    let Ok(mut server) = TcpStream::connect(address).await else {
+                        refused.lock().expect("nobody panics with it")[replica] = Some(Instant::now());
+                        return;
+                    };
                     let _ = copy_bidirectional(&mut client, &mut server).await; // either may hang up
                 });
             }
