@@ -196,6 +196,9 @@ pub fn answers_survey(b: &Bench) {
     assert_eq!(survey(), ("asleep".into(), String::new(), DEAD, [0, 0, 1, 0, 1]));
     join(b, "p2", "a").run().ok("joined");
     assert_eq!(survey(), ("awake".into(), String::new(), 2 * ASLEEP, [1, 1, 1, 1, 1]));
+    join(b, "p3", "c").run().ok("joined");
+    leave(b, "p3").run().ok("left");
+    assert_eq!(survey(), ("awake".into(), String::new(), 2 * ASLEEP, [1, 3, 1, 1, 1]), "who comes and goes is no text");
     b.pass(DEAD);
     assert_eq!(survey(), ("over".into(), "hibernate_expired".into(), ASLEEP + DEAD, [0, 0, 1, 1, 2]));
 }
