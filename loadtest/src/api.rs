@@ -68,6 +68,20 @@ impl Target {
         &self.keys[worker % self.keys.len()]
     }
 
+    /// The same load, all of it by the first worker's key.
+    pub fn as_one_key(&self) -> Self {
+        Self { keys: vec![self.keys[0].clone()], ..self.clone() }
+    }
+
+    /// The id of a key that nobody uses.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn stranger(&self, number: usize) -> Result<String> {
+        let key = mint(&self.urls[0], number).await?;
+        Ok(key.split('.').next().unwrap_or_default().to_owned())
+    }
+
     /// A connection of one worker; workers are spread over the replicas.
     ///
     /// # Errors
@@ -84,12 +98,12 @@ impl Target {
         Ok(self.channels(mode, 1).await?.remove(0))
     }
 
-    /// Some open channels, not more to a key than it may own.
+    /// Some open channels that are not listed, not more to a key than it may own.
     ///
     /// # Errors
     /// When the server refuses.
     pub async fn channels(&self, mode: &str, count: usize) -> Result<Vec<String>> {
-        self.channels_with(json!({ "mode": mode }), count).await
+        self.channels_with(json!({ "mode": mode, "discoverable": false }), count).await
     }
 
     /// The same with these fields.
@@ -97,7 +111,6 @@ impl Target {
     /// # Errors
     /// When the server refuses.
     pub async fn channels_with(&self, mut fields: Value, count: usize) -> Result<Vec<String>> {
-        fields["discoverable"] = json!(false);
         let mut found = Vec::with_capacity(count);
         while found.len() < count {
             let key = mint(&self.urls[0], found.len()).await?;

@@ -4,6 +4,7 @@ mod children;
 mod costs;
 mod isolation;
 mod memory;
+mod pages;
 mod report;
 mod rooms;
 mod sizes;
@@ -45,7 +46,7 @@ pub struct Options {
     #[arg(long, default_value_t = 10_000)]
     waiters: usize,
     /// Only these parts.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Costs, Part::Waking, Part::Sizes, Part::Stalls, Part::Memory, Part::Fanout, Part::Rooms, Part::Webhooks, Part::Isolation])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Costs, Part::Waking, Part::Sizes, Part::Pages, Part::Stalls, Part::Memory, Part::Fanout, Part::Rooms, Part::Webhooks, Part::Isolation])]
     only: Vec<Part>,
     /// The page whose measured part is rewritten.
     #[arg(long)]
@@ -61,6 +62,8 @@ pub enum Part {
     Waking,
     /// The same operations in a short and in a long channel.
     Sizes,
+    /// The same pages of short and of long listings.
+    Pages,
     /// The longest time Redis is held up.
     Stalls,
     /// Memory of Redis per message.
@@ -102,6 +105,7 @@ pub async fn bench(mut options: Options) -> Result<()> {
             Part::Costs => bench.costs().await,
             Part::Waking => bench.waking().await,
             Part::Sizes => bench.sizes().await,
+            Part::Pages => bench.pages().await,
             Part::Stalls => bench.stalls().await,
             Part::Memory => bench.memory().await,
             Part::Fanout => bench.fanout().await,

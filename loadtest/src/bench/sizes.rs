@@ -65,11 +65,11 @@ impl Bench {
     }
 }
 
-fn total(m: &Measured) -> Option<f64> {
+pub(super) fn total(m: &Measured) -> Option<f64> {
     Some(m.cpu_us("server")? + m.cpu_us("redis")?)
 }
 
-fn row(name: &str, messages: u64, m: &Measured) -> Vec<String> {
+pub(super) fn row(name: &str, messages: u64, m: &Measured) -> Vec<String> {
     let us = |name: &str| m.cpu_us(name).map_or_else(String::new, |v| format!("{v:.1}"));
     let errors = m.errors.values().sum::<u64>().to_string();
     let (p50, p99) = (ms(m.latencies.quantile(0.5)), ms(m.latencies.quantile(0.99)));

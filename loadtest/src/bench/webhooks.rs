@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Bench;
 use super::children::Server;
@@ -123,8 +123,7 @@ impl Bench {
     /// One worker, which finds more in its queues than it can deliver.
     async fn delivered(&mut self, counter: &mut Counter, receiver: &Server, url: &str, length: Duration) -> Result<Arrived> {
         let target = self.target(self.connections()).await?;
-        let channels =
-            target.channels_with(json!({ "mode": "broadcast", "webhook_url": url, "webhook_secret": "secret" }), CHANNELS).await?;
+        let channels = target.channels_with(pushing_to(url), CHANNELS).await?;
         let each = ((self.options.seconds + 1.0) * STOCK_A_SECOND) as u64 / CHANNELS as u64;
         target.fill(&channels, each).await?;
         let stock = each * CHANNELS as u64;
@@ -159,8 +158,7 @@ impl Bench {
             let target = self.target(self.connections()).await?;
             let watched = self.watched()?;
             let without = target.channels("broadcast", channels).await?;
-            let with =
-                target.channels_with(json!({ "mode": "broadcast", "webhook_url": url, "webhook_secret": "secret" }), channels).await?;
+            let with = target.channels_with(pushing_to(url), channels).await?;
             let bare = scenarios::posts(&target, &without, self.window(), &watched).await?;
             let pushed = scenarios::posts(&target, &with, self.window(), &watched).await?;
             for (process, of) in [("server", "the server"), ("redis", "Redis")] {
@@ -174,6 +172,11 @@ impl Bench {
         self.report.section("Posts that are pushed", format!("{}\n{text}", table(&head, &rows)));
         Ok(())
     }
+}
+
+/// Fields of a channel whose posts are pushed to `url`.
+fn pushing_to(url: &str) -> Value {
+    json!({ "mode": "broadcast", "discoverable": false, "webhook_url": url, "webhook_secret": "secret" })
 }
 
 fn row(name: &str, m: &Measured) -> Vec<String> {

@@ -10,5 +10,5 @@ pub mod wake;
 pub use claim_next::claim_next;
 pub use cycle::cycle;
 pub use fanout::fanout;
-pub use plain::{acks, claims, list, posts, yardstick};
+pub use plain::{acks, claims, list, pages, posts, yardstick};
 pub use wake::wake;

@@ -56,6 +56,14 @@ pub async fn list(target: &Target, channel: &str, backlog: &[Posted], page: u64,
     endless("list", target, asks, window, watched).await
 }
 
+/// One page of a listing, again and again.
+///
+/// # Errors
+/// When nothing can be measured; refusals are counted instead.
+pub async fn pages(name: &str, target: &Target, ask: Ask, window: Window, watched: &[Watched]) -> Result<Measured> {
+    endless(name, target, vec![ask], window, watched).await
+}
+
 /// Claims each message once, by its id. [`acks`] of the same messages are by the same workers, hence by their holders.
 ///
 /// # Errors
