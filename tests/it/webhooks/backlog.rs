@@ -82,7 +82,8 @@ async fn everything_that_was_posted_while_all_workers_were_away_is_delivered() {
     };
     eventually("the queue is full", SOON, || async { paused(0).await || paused(1).await }).await;
     let waits = waiting(&fleet, &channel);
-    assert!(waits >= 50, "{waits}");
+    // A queue that has room for one takes a whole page, 128: 39 and these are the most.
+    assert!(waits >= 200 - 39 - 128, "{waits}");
     // However long they stay away: what is there has no end but the channel's.
     for key in what_waits(&fleet) {
         assert_eq!(fleet.redis().run::<i64>(&["PTTL", &key]), -1, "{key}");

@@ -158,10 +158,13 @@ async fn writes_to_a_slot_that_moves_are_confirmed_by_the_replicas_of_who_has_it
     let patient = patient.env("BACKCHANNEL_DURABILITY_TIMEOUT_MS", "5000");
     let fleet = patient.env("BACKCHANNEL_DURABILITY", "replicated").start().await;
     let agent = fleet.agent("agent").await;
+    // Both, before anything moves: whoever has the slot afterwards is to have a follower that has loaded all.
+    for node in 0..2 {
+        let (channel, _) = channel_on(&nodes, &agent, node).await;
+        eventually("replicas confirm", SOON, || async { agent.post_to(&channel, json!({ "content": "first" })).await.status == 201 }).await;
+    }
     for node in 0..2 {
         let (channel, slot) = channel_on(&nodes, &agent, node).await;
-        eventually("replicas confirm", SOON, || async { agent.post_to(&channel, json!({ "content": "before" })).await.status == 201 })
-            .await;
         for replica in 0..2 {
             agent.on(replica).post_message(&channel, "before").await; // both know who has the slot
         }
