@@ -156,7 +156,9 @@ mod tests {
     fn a_key_is_known_with_its_secret_for_a_second() {
         let (cache, id) = (KeyCache::new(), KeyId::generate("a"));
         let ((_, right), (_, wrong)) = (PresentedKey::mint(id.clone()), PresentedKey::mint(id.clone()));
-        cache.put(&right, &admitted(&id, Duration::ZERO), cache.epoch());
+        let mut fresh = Arc::into_inner(admitted(&id, Duration::ZERO)).expect("nobody else has it");
+        fresh.asked_at = Instant::now() + Duration::from_secs(60); // however long this test has to wait for its turn
+        cache.put(&right, &Arc::new(fresh), cache.epoch());
         assert!(cache.get(&right).is_some() && cache.get(&wrong).is_none());
         cache.put(&right, &admitted(&id, LIFE), cache.epoch());
         assert!(cache.get(&right).is_none(), "it was asked about a second ago");

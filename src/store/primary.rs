@@ -220,9 +220,14 @@ mod tests {
     #[tokio::test]
     async fn the_newest_word_counts_and_who_says_nothing_is_not_waited_for() {
         assert_eq!(ordered(&[Some(named(1, 3)), Some(named(2, 4)), Some(named(1, 3))]).await, [named(2, 4), named(1, 3)]);
-        let began = Instant::now();
-        assert_eq!(ordered(&[None, Some(named(1, 3)), None]).await, [named(1, 3)]);
-        assert!(began.elapsed() < ANSWER_WITHIN, "{:?}", began.elapsed());
+        // The least of five: this process may have to wait for its turn.
+        let mut least = Duration::MAX;
+        for _ in 0..5 {
+            let began = Instant::now();
+            assert_eq!(ordered(&[None, Some(named(1, 3)), None]).await, [named(1, 3)]);
+            least = least.min(began.elapsed());
+        }
+        assert!(least < ANSWER_WITHIN, "{least:?}");
         assert_eq!(ordered(&[None, None]).await, []);
     }
 

@@ -5,8 +5,8 @@ use std::{
     net::TcpListener,
     process::{Child, Command, Stdio},
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        Arc, LazyLock,
+        atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -76,8 +76,10 @@ impl Redis {
     fn absent() -> Self {
         // Below the ports that the system gives to outgoing connections, or one of those takes it before Redis does.
         // The next one is the cluster bus'.
+        // Each port is given out once: two tests that choose at the same time would both find it free.
+        static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::random_range(0..11_000)));
         let port = loop {
-            let port = rand::random_range(5_000..16_000) * 2;
+            let port = (5_000 + NEXT.fetch_add(1, SeqCst) % 11_000) * 2;
             if [port, port + 1].iter().all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
                 break port;
             }
@@ -100,6 +102,8 @@ impl Redis {
         while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() || self.tell("PING").await != "+PONG" {
             sleep(Duration::from_millis(10)).await;
         }
+        let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("our own child can be waited for"));
+        assert!(ended.is_none(), "redis-server found port {port} taken: {ended:?}");
     }
 
     fn kill(&mut self) {

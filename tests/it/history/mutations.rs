@@ -342,7 +342,7 @@ const LONG_WAIT_S: u64 = 8;
 /// And where something else is to show, and soon.
 const SHORT_WAIT_S: u64 = 2;
 /// Chance decides what a run meets, and the machine how much. A mutation that so many runs do not show is not noticed; most take one.
-const RUNS: u64 = 10;
+const RUNS: u64 = 40;
 
 /// The checks that go red on one replica with these scripts.
 async fn noticed(name: &str, scripts: Option<&Path>, seed: u64, wait_s: u64) -> Vec<(Check, String)> {

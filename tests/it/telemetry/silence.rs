@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::collector::Collector;
+use crate::support::collector::{Collector, Seen};
 use crate::support::fleet::{Builder, Fleet};
 use crate::support::process::free_port;
 use crate::support::tls::Tls;
@@ -43,23 +43,31 @@ async fn what_cannot_be_done_is_said_at_the_start_and_nothing_is_connected() {
 #[tokio::test]
 async fn a_ratio_of_nothing_exports_what_callers_ask_for_and_the_rest_leaves_at_the_end() {
     let collector = Collector::start().await;
-    let fleet = one_replica(&collector.url())
-        .env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
-        .env("OTEL_TRACES_SAMPLER_ARG", "0")
-        .env("OTEL_BSP_SCHEDULE_DELAY", "600000")
-        .env("OTEL_SERVICE_NAME", "bus")
-        .env("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip")
-        .start()
-        .await;
-    hands_over(&fleet, NOT_SAMPLED).await;
-    hands_over(&fleet, SAMPLED).await;
-    assert_eq!(collector.requests(), 0, "it is not time");
-    fleet.finish().await;
+    let is_claim = |span: &Seen| span.name == "POST /v1/messages/{message_id}/claim" && span.links.len() == 1;
+    // A replica that ends gives its last spans three seconds, and a busy machine may stand still for as long: then it is tried again.
+    for _ in 0..3 {
+        let fleet = one_replica(&collector.url())
+            .env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+            .env("OTEL_TRACES_SAMPLER_ARG", "0")
+            .env("OTEL_BSP_SCHEDULE_DELAY", "600000")
+            .env("OTEL_SERVICE_NAME", "bus")
+            .env("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip")
+            .start()
+            .await;
+        let before = collector.requests();
+        hands_over(&fleet, NOT_SAMPLED).await;
+        hands_over(&fleet, SAMPLED).await;
+        assert_eq!(collector.requests(), before, "it is not time");
+        fleet.finish().await;
+        if collector.spans().iter().any(is_claim) {
+            break;
+        }
+    }
     let spans = collector.spans();
     assert!(collector.headers().iter().all(|headers| headers["content-encoding"] == "gzip"));
     let of_caller = spans.iter().filter(|span| span.trace == SAMPLED[3..35]).count();
     assert_eq!(spans.len(), of_caller, "only what a caller asked for: {spans:?}");
-    assert!(spans.iter().any(|span| span.name == "POST /v1/messages/{message_id}/claim" && span.links.len() == 1), "{spans:?}");
+    assert!(spans.iter().any(is_claim), "{spans:?}");
     assert!(spans.iter().all(|span| span.resource["service.name"] == "bus"));
 }
 

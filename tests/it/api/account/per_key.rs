@@ -127,10 +127,14 @@ async fn a_key_whose_channels_hold_as_much_as_they_may_gets_posts_again_when_som
     }
     eventually("that is reported", Duration::from_secs(20), || async { used(&owner, "bytes_per_key").await < 300_000 }).await;
     over(&second);
-    poster.post_to(&second, long()).await.ok(201);
+    // Three fill its ring, however few it had taken until it was closed.
+    for _ in 0..3 {
+        poster.post_to(&second, long()).await.ok(201);
+    }
     over(&first);
     ack(proof(Some("done"))).await.ok(200);
     // And so do channels that are deleted.
+    eventually("the ring is reported", Duration::from_secs(20), || async { used(&owner, "bytes_per_key").await > 110_000 }).await;
     let before = used(&owner, "bytes_per_key").await;
     owner.delete(&format!("/v1/channels/{second}")).await.ok(204);
     assert!(used(&owner, "bytes_per_key").await + 100_000 < before);

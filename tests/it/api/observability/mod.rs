@@ -111,9 +111,9 @@ async fn what_is_on_its_way_when_a_replica_leaves_is_counted() {
     for _ in 0..80 {
         agents.push(fleet.agent("agent").await);
     }
+    let count = Count::start(&redis);
     cut.delay(Duration::from_millis(200));
     join_all(agents.iter().map(|agent| agent.get("/v1/keys/me").into_future())).await.into_iter().for_each(|reply| drop(reply.ok(200)));
-    let count = Count::start(&redis);
     eventually("a flush has begun", Duration::from_secs(20), || async { count.of("hincrby") > 0 }).await;
     assert!(fleet.terminate(0).await.success());
     cut.delay(Duration::ZERO);
