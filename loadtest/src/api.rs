@@ -68,17 +68,17 @@ impl Target {
         &self.keys[worker % self.keys.len()]
     }
 
-    /// The same load, all of it by the first worker's key.
-    pub fn as_one_key(&self) -> Self {
-        Self { keys: vec![self.keys[0].clone()], ..self.clone() }
+    /// The same load, all of it with the key of one worker.
+    pub fn only(&self, worker: usize) -> Self {
+        Self { keys: vec![self.key(worker).to_owned()], ..self.clone() }
     }
 
     /// The id of a key that nobody uses.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn stranger(&self, number: usize) -> Result<String> {
-        let key = mint(&self.urls[0], number).await?;
+    pub async fn stranger(&self) -> Result<String> {
+        let key = mint(&self.urls[0], 0).await?;
         Ok(key.split('.').next().unwrap_or_default().to_owned())
     }
 

@@ -43,6 +43,16 @@ pub struct Spent {
     pub after: Usage,
 }
 
+/// Adds what the same processes spent in another measurement.
+pub fn add_spent(all: &mut Vec<Spent>, more: Vec<Spent>) {
+    for spent in more {
+        match all.iter_mut().find(|s| s.name == spent.name) {
+            Some(known) => *known = Spent { cpu: known.cpu + spent.cpu, ..spent },
+            None => all.push(spent),
+        }
+    }
+}
+
 /// One measurement.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
@@ -60,12 +70,7 @@ impl Measured {
         self.elapsed += more.elapsed;
         self.latencies.0.extend(more.latencies.0);
         more.errors.into_iter().for_each(|(code, count)| *self.errors.entry(code).or_default() += count);
-        for spent in more.spent {
-            match self.spent.iter_mut().find(|s| s.name == spent.name) {
-                Some(known) => *known = Spent { cpu: known.cpu + spent.cpu, ..spent },
-                None => self.spent.push(spent),
-            }
-        }
+        add_spent(&mut self.spent, more.spent);
     }
 
     /// Successful operations.

@@ -5,22 +5,23 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::Bench;
 use super::children::Server;
 use super::report::{Ratio, table};
+use super::{Bench, ROUNDS};
+use crate::api::Target;
 use crate::drive::usages;
 use crate::http::{Ask, Connection, read};
 use crate::proc::Watched;
 use crate::receiver::{Counted, PATH};
 use crate::scenarios;
-use crate::stats::{Measured, Spent};
+use crate::stats::{Measured, Spent, add_spent};
 
 /// Deliveries at the same time, of the worker and of the bare loop.
 const AT_ONCE: u16 = 64;
 /// Channels whose messages are delivered: all queues have some.
 const CHANNELS: usize = 32;
-/// Deliveries to make: more than one worker can, so that it never runs out. What is not needed is thrown away.
-const STOCK_A_SECOND: f64 = 25_000.0;
+/// Deliveries to make: more than one worker can, so that it never runs out. What is left of a turn is there for the next one.
+const STOCK_A_SECOND: f64 = 70_000.0;
 /// Before it is counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Nothing comes for so long: something is wrong.
@@ -59,7 +60,8 @@ impl Counter {
     }
 }
 
-/// Deliveries that came in a window.
+/// Deliveries that came in one or more windows.
+#[derive(Default)]
 struct Arrived {
     name: String,
     count: u64,
@@ -68,6 +70,13 @@ struct Arrived {
 }
 
 impl Arrived {
+    fn add(&mut self, more: Self) {
+        self.name = more.name;
+        self.count += more.count;
+        self.elapsed += more.elapsed;
+        add_spent(&mut self.spent, more.spent);
+    }
+
     fn per_second(&self) -> f64 {
         self.count as f64 / self.elapsed.as_secs_f64()
     }
@@ -89,23 +98,25 @@ impl Bench {
         let receiver = Server::receiver(&self.scratch).await?;
         let url = format!("{}{PATH}", receiver.url());
         let mut counter = Counter(Connection::new(&receiver.url(), None)?);
-        let length = Duration::from_secs_f64(self.options.seconds);
+        let target = self.target(self.connections()).await?;
+        let channels = target.channels_with(pushing_to(&url), CHANNELS).await?;
 
-        // Before and after: the machine may have become quicker or slower meanwhile.
-        let before = self.bare(&mut counter, &receiver, &url, length, false).await?;
-        let ours = self.delivered(&mut counter, &receiver, &url, length).await?;
-        let after = self.bare(&mut counter, &receiver, &url, length, false).await?;
-        let plain = self.bare(&mut counter, &receiver, &url, length, true).await?;
+        let [mut bare, mut ours, mut plain] = [(); 3].map(|()| Arrived::default());
+        for _ in 0..ROUNDS {
+            bare.add(self.bare(&mut counter, &receiver, &url, false).await?);
+            self.fill_queues(&target, &channels).await?;
+            ours.add(self.delivered(&mut counter, &receiver).await?);
+            plain.add(self.bare(&mut counter, &receiver, &url, true).await?);
+        }
         let each = |rate: f64| (rate > 0.0).then(|| 1e6 / rate);
-        let bare = f64::midpoint(before.per_second(), after.per_second());
         let what = "Time that a delivery takes one worker, against a bare reqwest loop";
-        self.report.ratio(Ratio::of(what, each(ours.per_second()), each(bare), "µs", 1.0 / 0.6));
-        let rows: Vec<_> = [&before, &ours, &after, &plain].into_iter().map(Arrived::row).collect();
+        self.report.ratio(Ratio::of(what, each(ours.per_second()), each(bare.per_second()), "µs", 1.0 / 0.6));
+        let rows: Vec<_> = [&bare, &ours, &plain].into_iter().map(Arrived::row).collect();
         let head = ["deliveries", "a second", "CPU of the sender, µs", "CPU of Redis, µs", "CPU of the receiver, µs"];
         let text = format!(
             "{}\n{AT_ONCE} at a time to one receiver, a process of its own on loopback that answers 200. A worker reads jobs, URL, secret and message, signs, sends, \
              notes for the owner how it went, and settles the job; {CHANNELS} channels. The bare loop sends {AT_ONCE} requests with \
-             headers and bodies of the same lengths again and again; the plain one the same bodies, and of the headers only what HTTP needs.",
+             headers and bodies of the same lengths again and again; the plain one the same bodies, and of the headers only what HTTP needs. In turns, {ROUNDS} each.",
             table(&head, &rows)
         );
         self.report.section("Deliveries", text);
@@ -113,20 +124,17 @@ impl Bench {
     }
 
     /// `plain`: without the headers of a delivery.
-    async fn bare(&self, counter: &mut Counter, receiver: &Server, url: &str, length: Duration, plain: bool) -> Result<Arrived> {
+    async fn bare(&self, counter: &mut Counter, receiver: &Server, url: &str, plain: bool) -> Result<Arrived> {
         let pushes = Server::pushes(url, AT_ONCE, plain, &self.scratch)?;
         let watched = [pushes.watched()?, receiver.watched()?];
         let name = if plain { "plain reqwest loop" } else { "bare reqwest loop" };
-        counter.measure(name, length, u64::MAX, &watched).await
+        counter.measure(name, self.round().length, u64::MAX, &watched).await
     }
 
-    /// One worker, which finds more in its queues than it can deliver.
-    async fn delivered(&mut self, counter: &mut Counter, receiver: &Server, url: &str, length: Duration) -> Result<Arrived> {
-        let target = self.target(self.connections()).await?;
-        let channels = target.channels_with(pushing_to(url), CHANNELS).await?;
-        let each = ((self.options.seconds + 1.0) * STOCK_A_SECOND) as u64 / CHANNELS as u64;
-        target.fill(&channels, each).await?;
-        let stock = each * CHANNELS as u64;
+    /// More deliveries than one worker can make in a turn.
+    async fn fill_queues(&mut self, target: &Target, channels: &[String]) -> Result<()> {
+        let stock = ((self.round().length + WARM_UP).as_secs_f64() * STOCK_A_SECOND) as u64;
+        target.fill(channels, stock.saturating_sub(self.queued().await?).div_ceil(CHANNELS as u64)).await?;
         let began = Instant::now();
         while self.queued().await? < stock {
             if began.elapsed() > STUCK {
@@ -134,10 +142,16 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        Ok(())
+    }
+
+    /// One worker, which finds more in its queues than it can deliver.
+    async fn delivered(&mut self, counter: &mut Counter, receiver: &Server) -> Result<Arrived> {
+        let stock = self.queued().await?;
         let worker = Server::worker(&self.options.server, &self.redis, &self.scratch, &[AT_ONCE, AT_ONCE]).await?;
         let watched = [worker.watched()?, self.redis.watched()?, receiver.watched()?];
         // Not to the last one: those that found no place at the host come back later, and nothing else is done meanwhile.
-        counter.measure("one worker", length, stock / 10 * 9, &watched).await
+        counter.measure("one worker", self.round().length, stock / 10 * 9, &watched).await
     }
 
     /// Deliveries in all queues.
@@ -159,8 +173,11 @@ impl Bench {
             let watched = self.watched()?;
             let without = target.channels("broadcast", channels).await?;
             let with = target.channels_with(pushing_to(url), channels).await?;
-            let bare = scenarios::posts(&target, &without, self.window(), &watched).await?;
-            let pushed = scenarios::posts(&target, &with, self.window(), &watched).await?;
+            let (mut bare, mut pushed) = (Measured::default(), Measured::default());
+            for _ in 0..ROUNDS {
+                bare.add(scenarios::posts(&target, &without, self.round(), &watched).await?);
+                pushed.add(scenarios::posts(&target, &with, self.round(), &watched).await?);
+            }
             for (process, of) in [("server", "the server"), ("redis", "Redis")] {
                 let what = format!("CPU of {of} per post that is pushed ({what}), against one that is not");
                 self.report.ratio(Ratio::of(&what, pushed.cpu_us(process), bare.cpu_us(process), "µs", 1.5));
@@ -168,7 +185,7 @@ impl Bench {
             rows.extend([row(&format!("{what}, no webhook"), &bare), row(&format!("{what}, with a webhook"), &pushed)]);
         }
         let head = ["posts", "operations/s", "CPU of the server, µs", "CPU of Redis, µs", "errors"];
-        let text = "With the hand-over from the outbox into the queue, which follows the answer; no worker runs.";
+        let text = "With the hand-over from the outbox into the queue, which follows the answer; no worker runs. In turns.";
         self.report.section("Posts that are pushed", format!("{}\n{text}", table(&head, &rows)));
         Ok(())
     }
