@@ -1,7 +1,8 @@
 -- Reads the room into locals, and where it is in its life by Redis' time alone: `state` is awake, asleep or over (with `reason`, `over_at`). Ends
--- the script with `unknown` where there is no room, or it ended more than a day ago. Takes the args idle_ms and hibernate_ms. `apart`: entries of
--- the log that are no texts, less the texts of before it last fell asleep; so `length - apart` is how many were ever sent, and a send writes one field.
-local digest, ends, seen, length, reason, apart = unpack(redis.call('HMGET', room, 'token', 'ends', 'seen', 'length', 'reason', 'apart'))
+-- the script with `unknown` where there is no room, or it ended more than a day ago. Takes the args idle_ms and hibernate_ms. The record's `apart`:
+-- entries of the log that are no texts, less the texts of before it last fell asleep; so `length - apart` is how many were ever sent, and a send reads
+-- and writes nothing of it.
+local digest, ends, seen, length, reason = unpack(redis.call('HMGET', room, 'token', 'ends', 'seen', 'length', 'reason'))
 if not digest then return { 'unknown', now } end
 ends, seen, length = ends + 0, seen + 0, length + 0
 -- `seen` is written once a step only, so the room lives a step longer than it says.

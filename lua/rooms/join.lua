@@ -44,7 +44,8 @@ end
 if woke then
   redis.call('UNLINK', log)
   redis.call('UNLINK', people)
-  redis.call('HSET', room, 'length', 0, 'apart', int(apart - length), 'history', history_id())
+  redis.call('HSET', room, 'length', 0, 'history', history_id())
+  redis.call('HINCRBY', room, 'apart', int(-length))
   redis.call('HINCRBY', room, 'resumes', 1)
 end
 local has = int(woke and 1 or length + 1)

@@ -14,7 +14,8 @@ rooms/survey: how a room is, for counts and limits.
 --- @include lib/room_life
 local next_change = state == 'awake' and math.min(asleep_at, ends) or math.min(dead_at, ends)
 local participants = state == 'awake' and redis.call('HLEN', people) or 0
-local resumes = redis.call('HGET', room, 'resumes') + 0
+local resumes, apart = unpack(redis.call('HMGET', room, 'resumes', 'apart'))
+resumes = resumes + 0
 local slept = resumes + (state == 'asleep' and 1 or 0)
 -- A room that ended asleep had fallen asleep before.
 if state == 'over' and (reason == 'hibernate_expired' or reason == 'max_lifetime' and asleep_at <= over_at) then slept = slept + 1 end
