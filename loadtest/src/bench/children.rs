@@ -41,6 +41,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("BACKCHANNEL_WEBHOOK_QUEUE_MAX", "10000000"),
 ];
 
+/// What keys of all replicas begin with that are of one fleet.
+const PREFIX: &str = "bc:";
+
 /// Where processes put their logs; removed at the end.
 pub struct Scratch(PathBuf);
 
@@ -98,8 +101,16 @@ impl Server {
     /// # Errors
     /// When it does not get ready.
     pub async fn replica(program: &Path, redis: &Self, scratch: &Scratch) -> Result<Self> {
+        Self::replica_of(PREFIX, program, redis, scratch).await
+    }
+
+    /// Of the fleet whose keys begin with this.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn replica_of(fleet: &str, program: &Path, redis: &Self, scratch: &Scratch) -> Result<Self> {
         let (port, mut command) = (free_port()?, ours(program, "serve", redis));
-        command.env("BACKCHANNEL_PORT", port.to_string());
+        command.env("BACKCHANNEL_PORT", port.to_string()).env("BACKCHANNEL_KEY_PREFIX", fleet);
         Self::start(command, "server", port, scratch)?.answering("/readyz").await
     }
 

@@ -1,9 +1,11 @@
 //! The same operation in a channel with ten messages and in one with very many: it should cost the same.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
-use super::Bench;
 use super::report::{Ratio, table};
+use super::{Bench, ROUNDS};
 use crate::api::Target;
 use crate::drive::Window;
 use crate::scenarios;
@@ -15,6 +17,8 @@ const SHORT: u64 = 10;
 const PAGE: u64 = 5;
 /// Operations of each claim-next and post run: so many short channels are filled that they stay short.
 const OPERATIONS: u64 = 10_000;
+/// Of a turn of posts, which make short channels longer.
+const LONGEST: Duration = Duration::from_millis(500);
 
 impl Bench {
     pub(super) async fn sizes(&mut self) -> Result<()> {
@@ -28,18 +32,24 @@ impl Bench {
         let in_long = target.fill(&long, self.options.backlog).await?;
 
         let watched = self.watched()?;
-        let window = self.window();
-        let list = (
-            scenarios::list(&target, &short[0], &in_short, PAGE, window, &watched).await?,
-            scenarios::list(&target, &long[0], &in_long, PAGE, window, &watched).await?,
-        );
+        let [mut list, mut claim, mut post] = [(); 3].map(|()| (Measured::default(), Measured::default()));
+        for _ in 0..ROUNDS {
+            list.0.add(scenarios::list(&target, &short[0], &in_short, PAGE, self.round(), &watched).await?);
+            list.1.add(scenarios::list(&target, &long[0], &in_long, PAGE, self.round(), &watched).await?);
+        }
         // Both take the same number of messages; posts come after, so that the channels of claims are as long as they are said to be.
-        let claim =
-            (scenarios::claim_next(&target, &short, OPERATIONS, Window::whole(), &watched).await?, self.claim_some(&target, &long).await?);
+        for some in short.chunks(short_channels.div_ceil(ROUNDS as usize)) {
+            let stock = some.len() as u64 * SHORT;
+            claim.0.add(scenarios::claim_next(&target, some, stock, Window::whole(), &watched).await?);
+            claim.1.add(self.claim_some(&target, &long, stock).await?);
+        }
         let spare = target.channels("claimable", short_channels).await?;
         target.fill(&spare, SHORT).await?;
-        let few = Window { length: std::time::Duration::from_secs_f64(self.options.seconds.min(2.0)), ..window };
-        let post = (scenarios::posts(&target, &spare, few, &watched).await?, scenarios::posts(&target, &long, few, &watched).await?);
+        let few = Window { length: self.round().length.min(LONGEST), ..self.round() };
+        for _ in 0..ROUNDS {
+            post.0.add(scenarios::posts(&target, &spare, few, &watched).await?);
+            post.1.add(scenarios::posts(&target, &long, few, &watched).await?);
+        }
         let mut rows = Vec::new();
         for (name, (small, large)) in [("post", &post), ("claim-next", &claim), ("list", &list)] {
             print!("{small}{large}");
@@ -51,17 +61,17 @@ impl Bench {
         let head = ["operation", "messages in the channel", "p50 ms", "p99 ms", "CPU of the server, µs", "CPU of Redis, µs", "errors"];
         let text = format!(
             "{}\nMany short channels are used in turn, so that {SHORT} messages stay about {SHORT} while operations add and take; the long one is one \
-             channel. Pages have {PAGE} messages.",
+             channel. Pages have {PAGE} messages. In turns, {ROUNDS} each.",
             table(&head, &rows)
         );
         self.report.section("Short and long channels", text);
         Ok(())
     }
 
-    /// As many claims as the short channels gave, from one long channel that is topped up before.
-    async fn claim_some(&self, target: &Target, long: &[String]) -> Result<Measured> {
-        target.fill(long, OPERATIONS).await?;
-        scenarios::claim_next(target, long, OPERATIONS, Window { length: self.window().length, ..Window::whole() }, &self.watched()?).await
+    /// As many claims as short channels gave, from one long channel that is topped up before.
+    async fn claim_some(&self, target: &Target, long: &[String], stock: u64) -> Result<Measured> {
+        target.fill(long, stock).await?;
+        scenarios::claim_next(target, long, stock, Window { length: self.window().length, ..Window::whole() }, &self.watched()?).await
     }
 }
 
