@@ -5,7 +5,7 @@ usage/leases: take in which leases of a key a replica gave, moved and saw end, a
 @flags allow-oom
 @key running      zset  leases by their end, those that ended before it by minus the time until which that is remembered
 @arg remember_ms  int   a replica may tell of a lease so long after another one has told that it ended
-@rest             a name of the claim, and when its lease ends (µs; 0: it has ended), of at most 512 claims
+@rest             a name of the claim, and when its lease ends (µs; 0: it has ended), of at most 64 claims
 @ok  counted      leases that run
 ]]
 --- @include lib/answer

@@ -83,6 +83,26 @@ async fn a_claim_under_a_lease_is_one_script_more_where_the_key_is_near_its_limi
     fleet.finish().await;
 }
 
+/// One script with all of them would hold Redis up: of 512, for 3 ms.
+#[tokio::test]
+async fn many_leases_are_told_of_64_a_script() {
+    let redis = RedisServer::start_private(&[]);
+    let fleet = Fleet::builder().redis(&redis).replicas(1).env("BACKCHANNEL_USAGE_FLUSH_SECONDS", "3600").start().await;
+    let agent = fleet.agent("agent").await;
+    let channel = agent.channel("claimable").await;
+    for n in 0..150 {
+        agent.post_message(&channel, &format!("task {n}")).await;
+    }
+    let count = Count::start(&redis);
+    for _ in 0..15 {
+        agent.claim_next(&channel, json!({ "lease_seconds": 300, "max": 10 })).await.ok(200);
+    }
+    assert_eq!(count.of("zmscore"), 0, "claims tell of nothing");
+    assert_eq!(agent.get("/v1/account/usage").await.ok(200)["used"]["leases_per_key"], 150);
+    assert_eq!(count.of("zmscore"), 3);
+    fleet.finish().await;
+}
+
 /// Nothing more for a webhook of the channel; mentions are looked up once a second.
 #[tokio::test]
 async fn a_post_that_is_pushed_or_mentions_somebody_is_one_script_too() {
