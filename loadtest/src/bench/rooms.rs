@@ -30,15 +30,16 @@ impl Bench {
 
         let urls: Vec<String> = self.replicas.iter().map(Server::url).collect();
         let pairs = Target::prepare(&urls, PAIRS).await?;
-        let (mut bare, mut delivery) = (Measured::default(), Measured::default());
+        let reader = Server::minimal(&self.redis, Threads::One, &self.scratch).await?;
+        let [mut bare, mut least, mut delivery] = [(); 3].map(|()| Measured::default());
         for _ in 0..ROUNDS {
             bare.add(self.bare_pub_sub().await?);
+            least.add(self.least_wake(&reader).await?);
             delivery.add(rooms::delivery(&pairs, self.round(), &[]).await?);
         }
-        print!("{bare}{delivery}");
-        let p50 = |m: &Measured| (m.operations() > 0).then(|| m.latencies.quantile(0.5) as f64);
-        let what = "Delivery in a room across replicas (p50), against a bare PUBLISH";
-        self.report.ratio(Ratio::of(what, p50(&delivery), p50(&bare), "µs", 3.0));
+        print!("{bare}{least}{delivery}");
+        drop(reader);
+        self.compare_wakes("Delivery in a room across replicas", &delivery, &bare, &least);
         let held = self.idle_rooms().await?;
 
         let row = |m: &Measured| {
@@ -50,7 +51,7 @@ impl Bench {
         let text = format!(
             "{}\nsend: a text of a post's length to one room, by as many participants as there are connections. rooms: from the sending on one replica to the \
              answer of the other participant, who polls on the other one; {PAIRS} rooms, each 20 ms apart. Each in turns with what it is compared with. {held}",
-            table(&head, &[row(&post), row(&send), row(&bare), row(&delivery)])
+            table(&head, &[row(&post), row(&send), row(&bare), row(&least), row(&delivery)])
         );
         self.report.section("Rooms", text);
         Ok(())

@@ -1,15 +1,15 @@
 //! How long a script holds Redis up while a large backlog is given back or trimmed.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use deadpool_redis::redis::Value;
 use serde_json::json;
 
 use super::Bench;
 use super::report::{Ratio, table};
-use crate::api::{self, Target};
-use crate::drive::Window;
+use crate::api;
 use crate::http::{Ask, Connection};
-use crate::scenarios;
 
 /// Claims of one request.
 const AT_ONCE: u64 = 10;
@@ -19,6 +19,9 @@ const KEPT: u64 = 100;
 const GIVEN_BACK: u64 = 32;
 const DROPPED: u64 = 64;
 const LIMIT_MS: f64 = 2.0;
+
+/// What a replica gathers over all claims it tells Redis every five seconds.
+const ALL_TOLD: Duration = Duration::from_secs(6);
 
 /// What Redis says of one phase.
 struct Phase {
@@ -31,75 +34,72 @@ struct Phase {
 
 impl Bench {
     pub(super) async fn stalls(&mut self) -> Result<()> {
-        let (target, owner) = (self.target(self.connections()).await?, self.target(1).await?);
-        let channel = owned_channel(&owner).await?;
-        println!("filling {} messages", self.options.backlog);
-        target.fill(std::slice::from_ref(&channel), self.options.backlog).await?;
+        let (filling, owner) = (self.target(self.connections()).await?, self.target(1).await?);
+        let backlog = self.options.backlog;
+        let channel = owner.own_channel(json!({ "mode": "claimable" })).await?;
+        println!("filling {backlog} messages");
+        filling.fill(std::slice::from_ref(&channel), backlog).await?;
 
+        // One request after the other: a script is to be measured, not what waits for the CPU beside it.
+        let mut minimal = Connection::new(&self.minimal.url(), None)?;
         self.quiet().await?;
-        scenarios::yardstick(&self.minimal.url(), "/one", self.connections(), self.window(), &[]).await?;
+        for _ in 0..backlog / AT_ONCE {
+            minimal.send(Ask::post("/one", &json!({ "content": api::content() }))).await.context("the minimal server")?;
+        }
         let nothing = self.phase("nothing (`return 1`, by the minimal server): what this machine does to any script").await?;
 
-        let lease_s = 1 + self.options.backlog / 5000;
+        // Long enough that none ends while others are still to be claimed, where a request takes 4 ms.
+        let lease_s = ALL_TOLD.as_secs() + backlog / AT_ONCE / 250;
+        let mut connection = owner.connect(0)?;
         self.quiet().await?;
-        claim_all(&target, &channel, self.options.backlog, lease_s).await?;
+        for _ in 0..backlog.div_ceil(AT_ONCE) {
+            connection.send(api::claim_next(&channel, lease_s, AT_ONCE)).await.context("claiming the backlog")?;
+        }
+        tokio::time::sleep(ALL_TOLD).await;
         let claimed = self.phase("claim all, ten at once").await?;
 
-        tokio::time::sleep(std::time::Duration::from_secs(lease_s + 1)).await;
+        tokio::time::sleep(Duration::from_secs(lease_s)).await;
         self.quiet().await?;
-        self.reclaim_all(&target, &channel).await?;
-        let reclaimed = self.phase("give back all, their leases having ended").await?;
+        for _ in 0..backlog / GIVEN_BACK + 1 {
+            // Every claim gives some back first; reads only count them out.
+            connection.send(api::claim_next(&channel, 3600, 1)).await.context("giving back the backlog")?;
+        }
+        tokio::time::sleep(ALL_TOLD).await;
+        let returned = self.phase("give back all, their leases having ended").await?;
+        if self.leases_that_ended(&channel).await? > 0 {
+            bail!("leases that ended were not given back");
+        }
 
-        let mut connection = owner.connect(0)?;
-        connection
-            .send(Ask::patch(&format!("/v1/channels/{channel}"), &json!({ "max_messages": KEPT })))
-            .await
-            .context("a smaller ring")?;
+        let ring = Ask::patch(&format!("/v1/channels/{channel}"), &json!({ "max_messages": KEPT }));
+        connection.send(ring).await.context("a smaller ring")?;
         self.quiet().await?;
-        self.trim_all(&mut connection, &channel).await?;
+        for _ in 0..backlog / (DROPPED - 1) + 2 {
+            connection.send(api::post(&channel)).await.context("posting into the ring")?;
+        }
         let trimmed = self.phase("trim all but a hundred, by posts").await?;
-
-        let phases = [nothing, claimed, reclaimed, trimmed];
-        for phase in &phases[1..] {
-            let what = format!("Slowest script: {} ({} messages)", phase.name, self.options.backlog);
-            self.report.ratio(Ratio::of(&what, Some(phase.slowest_ms), Some(LIMIT_MS), "ms", 1.0));
-        }
-        let rows: Vec<_> = phases
-            .iter()
-            .map(|p| vec![p.name.to_owned(), p.scripts.to_string(), format!("{:.2}", p.slowest_ms), p.over.to_string()])
-            .collect();
-        let text = "By the clock on the wall, as Redis' slow log takes it: on a busy machine it holds the time in which Redis did not run, too. Where none \
-                    is logged, the slowest is the upper bound of the last bucket of LATENCY HISTOGRAM.";
-        let head = ["what", "scripts", "slowest ms", "over 2 ms"];
-        self.report.section("How long Redis is held up", format!("{}\n{text}", table(&head, &rows)));
-        Ok(())
-    }
-
-    /// Claims until no lease that has ended is left: every claim gives some back first (reads only count them out).
-    async fn reclaim_all(&mut self, target: &Target, channel: &str) -> Result<()> {
-        let leases = format!("bc:{{{channel}}}:leases");
-        for _ in 0..self.options.backlog / GIVEN_BACK + 1 {
-            let channels = [channel.to_owned()];
-            scenarios::claim_next(target, &channels, self.options.backlog, Window::seconds(0.2), &[]).await?;
-            let (seconds, micros): (u64, u64) = self.asking.run(&["TIME"]).await?;
-            let now = (seconds * 1_000_000 + micros).to_string();
-            if self.asking.run::<u64>(&["ZCOUNT", &leases, "-inf", &now]).await? == 0 {
-                return Ok(());
-            }
-        }
-        bail!("leases that ended were not given back")
-    }
-
-    /// A ring that is too long loses up to 64 messages with each post.
-    async fn trim_all(&mut self, connection: &mut Connection, channel: &str) -> Result<()> {
-        for _ in 0..self.options.backlog / (DROPPED - 1) + 2 {
-            connection.send(api::post(channel)).await.context("posting into the ring")?;
-        }
         let left: u64 = self.asking.run(&["XLEN", &format!("bc:{{{channel}}}:log")]).await?;
         if left > KEPT + DROPPED {
             bail!("{left} messages are left in a ring of {KEPT}");
         }
+
+        let phases = [nothing, claimed, returned, trimmed];
+        for phase in &phases[1..] {
+            let what = format!("Slowest script: {} ({backlog} messages)", phase.name);
+            self.report.ratio(Ratio::of(&what, Some(phase.slowest_ms), Some(LIMIT_MS), "ms", 1.0));
+        }
+        let row = |p: &Phase| vec![p.name.to_owned(), p.scripts.to_string(), format!("{:.2}", p.slowest_ms), p.over.to_string()];
+        let text = "One request after the other, with what the replica tells Redis of them later. By the clock on the wall, as Redis' slow log takes it: on a busy \
+                    machine it holds the time in which Redis did not run, too. Where none is logged, the slowest is the upper bound of the last bucket of \
+                    LATENCY HISTOGRAM.";
+        let head = ["what", "scripts", "slowest ms", "over 2 ms"];
+        self.report.section("How long Redis is held up", format!("{}\n{text}", table(&head, &phases.iter().map(row).collect::<Vec<_>>())));
         Ok(())
+    }
+
+    async fn leases_that_ended(&mut self, channel: &str) -> Result<u64> {
+        let (seconds, micros): (u64, u64) = self.asking.run(&["TIME"]).await?;
+        let now = (seconds * 1_000_000 + micros).to_string();
+        self.asking.run(&["ZCOUNT", &format!("bc:{{{channel}}}:leases"), "-inf", &now]).await
     }
 
     /// Forgets what was slow so far.
@@ -139,25 +139,6 @@ fn last_bucket(histogram: &Value) -> i64 {
         },
         _ => 0,
     }
-}
-
-async fn owned_channel(owner: &Target) -> Result<String> {
-    let body = json!({ "name": "stalls", "mode": "claimable", "discoverable": false });
-    let created = owner.connect(0)?.send(Ask::post("/v1/channels", &body)).await.context("creating a channel")?;
-    let created: serde_json::Value = crate::http::read(&created)?;
-    created["id"].as_str().map(str::to_owned).context("a channel has an id")
-}
-
-async fn claim_all(target: &Target, channel: &str, backlog: u64, lease_s: u64) -> Result<()> {
-    let rounds = backlog.div_ceil(AT_ONCE * 64);
-    let worker = |i: usize| async move {
-        let mut connection = target.connect(i)?;
-        for _ in 0..rounds {
-            connection.send(api::claim_next(channel, lease_s, AT_ONCE)).await.context("claiming the backlog")?;
-        }
-        Ok::<_, anyhow::Error>(())
-    };
-    futures::future::try_join_all((0..64).map(worker)).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -67,20 +67,32 @@ impl Bench {
         drive("bare pub/sub", topics, self.round(), &[]).await
     }
 
+    /// From a post on one minimal server to the answer of a request that waits on another.
+    pub(super) async fn least_wake(&self, reader: &Server) -> Result<Measured> {
+        scenarios::bare_wake([self.minimal_alone.url(), reader.url()], PAIRS, self.round()).await
+    }
+
+    pub(super) fn compare_wakes(&mut self, what: &str, measured: &Measured, bare: &Measured, least: &Measured) {
+        let p50 = |m: &Measured| (m.operations() > 0).then(|| m.latencies.quantile(0.5) as f64);
+        for (yardstick, than, target) in [("a bare PUBLISH", bare, 3.0), ("a wake-up across minimal servers", least, 1.7)] {
+            let what = format!("{what} (p50), against {yardstick}");
+            self.report.ratio(Ratio::of(&what, p50(measured), p50(than), "µs", target));
+        }
+    }
+
     pub(super) async fn waking(&mut self) -> Result<()> {
         let urls: Vec<String> = self.replicas.iter().map(Server::url).collect();
         let target = Target::prepare(&urls, PAIRS).await?;
-        let (mut bare, mut wake) = (Measured::default(), Measured::default());
+        let reader = Server::minimal(&self.redis, Threads::One, &self.scratch).await?;
+        let [mut bare, mut least, mut wake] = [(); 3].map(|()| Measured::default());
         for _ in 0..ROUNDS {
             bare.add(self.bare_pub_sub().await?);
+            least.add(self.least_wake(&reader).await?);
             wake.add(scenarios::wake(&target, self.round(), &[]).await?);
         }
-        print!("{bare}{wake}");
-
-        let p50 = |m: &Measured| (m.operations() > 0).then(|| m.latencies.quantile(0.5) as f64);
-        let what = "Wake-up across replicas (p50), against a bare PUBLISH";
-        self.report.ratio(Ratio::of(what, p50(&wake), p50(&bare), "µs", 3.0));
-        let rows: Vec<_> = [&bare, &wake]
+        print!("{bare}{least}{wake}");
+        self.compare_wakes("Wake-up across replicas", &wake, &bare, &least);
+        let rows: Vec<_> = [&bare, &least, &wake]
             .into_iter()
             .map(|m| {
                 let l = &m.latencies;
@@ -95,8 +107,8 @@ impl Bench {
             .collect();
         let text = format!(
             "{}\nbare pub/sub: from PUBLISH to the message on another connection of the generator. wake: from the sending of a post on one replica to the \
-             answer of a reader that waits on the other: two requests, a script and a publish that carries the message. {PAIRS} pairs, each 20 ms apart, \
-             in turns with the bare one.",
+             answer of a reader that waits on the other: two requests, a script and a publish that carries the message. wake, minimal servers: the same \
+             over two servers that do nothing else. {PAIRS} pairs, each 20 ms apart, all in turns.",
             table(&["what", "rounds", "p50 ms", "p99 ms", "errors"], &rows)
         );
         self.report.section("Wake-up across replicas", text);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::api::{self, Target};
 use crate::drive::{Step, Window, Work, drive};
@@ -20,29 +21,51 @@ struct Page {
     next_cursor: Option<String>,
 }
 
+/// What a reader asks again and again.
+enum Waits {
+    /// For what comes after a cursor.
+    Page { channel: String, cursor: String },
+    /// For anything.
+    Any(Ask),
+}
+
+impl Waits {
+    fn ask(&self) -> Ask {
+        match self {
+            Self::Page { channel, cursor } => api::list(channel, cursor, 10, 20),
+            Self::Any(ask) => ask.clone(),
+        }
+    }
+
+    fn heard(&mut self, answer: &[u8]) -> Result<(), Failure> {
+        let Self::Page { cursor, .. } = self else { return Ok(()) };
+        let page: Page = read(answer)?;
+        if page.data.is_empty() {
+            return Err(Failure("not woken".into()));
+        }
+        *cursor = page.next_cursor.unwrap_or_else(|| std::mem::take(cursor));
+        Ok(())
+    }
+}
+
 struct Pair {
     poster: Connection,
     reader: Connection,
     post: Ask,
-    channel: String,
-    cursor: String,
+    waits: Waits,
 }
 
 impl Pair {
     async fn once(&mut self) -> Result<Duration, Failure> {
-        let wait = api::list(&self.channel, &self.cursor, 10, 20);
-        let reader = async { self.reader.send(wait).await.map(|page| (page, Instant::now())) };
+        let wait = self.waits.ask();
+        let reader = async { self.reader.send(wait).await.map(|answer| (answer, Instant::now())) };
         let poster = async {
             tokio::time::sleep(PAUSE).await;
             let sent = Instant::now();
             self.poster.send(self.post.clone()).await.map(|_| sent)
         };
-        let ((page, woken), sent) = tokio::try_join!(reader, poster)?;
-        let page: Page = read(&page)?;
-        if page.data.is_empty() {
-            return Err(Failure("not woken".into()));
-        }
-        self.cursor = page.next_cursor.unwrap_or_else(|| self.cursor.clone());
+        let ((answer, woken), sent) = tokio::try_join!(reader, poster)?;
+        self.waits.heard(&answer)?;
         Ok(woken.saturating_duration_since(sent))
     }
 }
@@ -74,9 +97,24 @@ pub async fn wake(target: &Target, window: Window, watched: &[Watched]) -> Resul
             poster: Connection::new(first, Some(target.key(i)))?,
             reader: Connection::new(last, Some(target.key(i)))?,
             post: api::post(&channel),
-            channel,
-            cursor: "0".to_owned(),
+            waits: Waits::Page { channel, cursor: "0".to_owned() },
         });
     }
     drive("wake", pairs, window, watched).await
+}
+
+/// The same over two minimal servers, so many pairs.
+///
+/// # Errors
+/// When nothing can be measured.
+pub async fn bare_wake(urls: [String; 2], pairs: usize, window: Window) -> Result<Measured> {
+    let pair = |i| {
+        Ok(Pair {
+            poster: Connection::new(&urls[0], None)?,
+            reader: Connection::new(&urls[1], None)?,
+            post: Ask::post(&format!("/tell/{i}"), &json!({ "content": api::content() })),
+            waits: Waits::Any(Ask::get(&format!("/wait/{i}"))),
+        })
+    };
+    drive("wake, minimal servers", (0..pairs).map(pair).collect::<Result<_>>()?, window, &[]).await
 }
