@@ -18,8 +18,8 @@ use deadpool_redis::redis::{Client, Cmd, RedisError, cmd};
 use futures::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{StatusCode, Uri};
-use serde_json::{Value, json};
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
@@ -137,7 +137,9 @@ async fn wait(State(shared): State<Shared>, Path(topic): Path<String>) -> Respon
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     match message.await {
-        Ok(message) => ([(CONTENT_TYPE, "application/json")], json!({ "content": String::from_utf8_lossy(&message) }).to_string()).into_response(),
+        Ok(message) => {
+            ([(CONTENT_TYPE, "application/json")], json!({ "content": String::from_utf8_lossy(&message) }).to_string()).into_response()
+        }
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
