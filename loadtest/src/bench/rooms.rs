@@ -50,7 +50,7 @@ impl Bench {
         let head = ["what", "operations/s", "p50 ms", "p99 ms", "CPU of the server, µs", "CPU of Redis, µs", "errors"];
         let text = format!(
             "{}\nsend: a text of a post's length to one room, by as many participants as there are connections. rooms: from the sending on one replica to the \
-             answer of the other participant, who polls on the other one; {PAIRS} rooms, each 20 ms apart. Each in turns with what it is compared with. {held}",
+             answer of the other participant, who polls on the other one; {PAIRS} rooms, pauses of 10 to 30 ms. Each in turns with what it is compared with. {held}",
             table(&head, &[row(&post), row(&send), row(&bare), row(&least), row(&delivery)])
         );
         self.report.section("Rooms", text);

@@ -15,7 +15,7 @@ use crate::drive::{Step, Work, drive};
 use crate::http::{Ask, Connection, Failure};
 use crate::proc;
 use crate::scenarios::fanout::{Held, hold};
-use crate::scenarios::{self, wake::PAUSE};
+use crate::scenarios::{self, wake::pause};
 use crate::stats::{Measured, ms};
 
 /// Few: the time of a wake-up is measured here, not that of a queue.
@@ -33,7 +33,7 @@ struct Topic {
 
 impl Topic {
     async fn once(&mut self) -> Result<Duration> {
-        tokio::time::sleep(PAUSE).await; // paced as the other one: a machine that slept in between wakes up as slowly
+        tokio::time::sleep(pause()).await; // paced as the other one: a machine that slept in between wakes up as slowly
         let sent = Instant::now();
         let mut command = deadpool_redis::redis::cmd("PUBLISH");
         command.arg(&self.name).arg("one");
@@ -108,7 +108,7 @@ impl Bench {
         let text = format!(
             "{}\nbare pub/sub: from PUBLISH to the message on another connection of the generator. wake: from the sending of a post on one replica to the \
              answer of a reader that waits on the other: two requests, a script and a publish that carries the message. wake, minimal servers: the same \
-             over two servers that do nothing else. {PAIRS} pairs, each 20 ms apart, all in turns.",
+             over two servers that do nothing else. {PAIRS} pairs, pauses of 10 to 30 ms, all in turns.",
             table(&["what", "rounds", "p50 ms", "p99 ms", "errors"], &rows)
         );
         self.report.section("Wake-up across replicas", text);

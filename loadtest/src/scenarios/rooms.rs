@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::plain::endless;
-use super::wake::PAUSE;
+use super::wake::pause;
 use crate::api::{self, Target};
 use crate::drive::{Step, Window, Work, drive};
 use crate::http::{Ask, Connection, Failure, read};
@@ -112,7 +112,7 @@ impl Pair {
     async fn once(&mut self) -> Result<Duration, Failure> {
         let reader = async { self.reader.send(self.seat.poll()).await.map(|page| (page, Instant::now())) };
         let sender = async {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause()).await;
             let sent = Instant::now();
             self.sender.send(self.send.clone()).await.map(|_| sent)
         };

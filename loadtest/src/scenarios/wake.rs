@@ -12,8 +12,11 @@ use crate::http::{Ask, Connection, Failure, read};
 use crate::proc::Watched;
 use crate::stats::Measured;
 
-/// Between the start of the wait and the post: long enough for the reader to have read, found nothing, and gone to sleep.
-pub const PAUSE: Duration = Duration::from_millis(20);
+/// Between the start of the wait and the post, 20 ms in the middle: long enough for the reader to have read, found nothing, and gone to sleep. Pairs
+/// that pause equally long would go on in step, all posting in the same millisecond, and measure a queue.
+pub fn pause() -> Duration {
+    Duration::from_micros(rand::random_range(10_000..30_000))
+}
 
 #[derive(Deserialize)]
 struct Page {
@@ -60,7 +63,7 @@ impl Pair {
         let wait = self.waits.ask();
         let reader = async { self.reader.send(wait).await.map(|answer| (answer, Instant::now())) };
         let poster = async {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause()).await;
             let sent = Instant::now();
             self.poster.send(self.post.clone()).await.map(|_| sent)
         };
