@@ -29,11 +29,8 @@ pub const NOTHING: &str = "return 1";
 pub const BARE_POST: &str = "redis.call('XADD', KEYS[1], '*', 'h', ARGV[1], 'c', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[3])
 return 1";
-/// The same, told to whoever waits.
-const TOLD_POST: &str = "redis.call('XADD', KEYS[1], '*', 'h', ARGV[1], 'c', ARGV[2])
-redis.call('ZADD', KEYS[2], ARGV[3], ARGV[3])
-redis.call('PUBLISH', ARGV[4], ARGV[2])
-return 1";
+/// In front of it: whoever waits is told.
+const TELL: &str = "redis.call('PUBLISH', ARGV[4], ARGV[2])\n";
 /// As long as the head of a message, which says who posted it.
 const HEAD: &str = "bck_abcdefghijklmnopqrstuvwxyz.actor_abcdefghijklmnopqrstuvwxyz.load-0";
 
@@ -71,7 +68,7 @@ pub async fn serve(redis: &str, port: u16) -> Result<()> {
     let scripts = Scripts {
         nothing: load(&mut connection, NOTHING).await?,
         bare_post: load(&mut connection, BARE_POST).await?,
-        told_post: load(&mut connection, TOLD_POST).await?,
+        told_post: load(&mut connection, &format!("{TELL}{BARE_POST}")).await?,
         number: AtomicU64::new(u64::try_from(now.as_micros()).unwrap_or(0)),
     };
     let waiting = Arc::new(Waiting { subscriber: AsyncMutex::new(subscriber), requests: Mutex::default() });

@@ -34,7 +34,7 @@ impl Bench {
         let [mut bare, mut least, mut delivery] = [(); 3].map(|()| Measured::default());
         for _ in 0..ROUNDS {
             bare.add(self.bare_pub_sub().await?);
-            least.add(self.least_wake(&reader).await?);
+            least.add(self.minimal_wake(&reader).await?);
             delivery.add(rooms::delivery(&pairs, self.round(), &[]).await?);
         }
         print!("{bare}{least}{delivery}");

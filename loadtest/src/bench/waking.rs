@@ -68,8 +68,8 @@ impl Bench {
     }
 
     /// From a post on one minimal server to the answer of a request that waits on another.
-    pub(super) async fn least_wake(&self, reader: &Server) -> Result<Measured> {
-        scenarios::bare_wake([self.minimal_alone.url(), reader.url()], PAIRS, self.round()).await
+    pub(super) async fn minimal_wake(&self, reader: &Server) -> Result<Measured> {
+        scenarios::minimal_wake([self.minimal_alone.url(), reader.url()], PAIRS, self.round()).await
     }
 
     pub(super) fn compare_wakes(&mut self, what: &str, measured: &Measured, bare: &Measured, least: &Measured) {
@@ -87,7 +87,7 @@ impl Bench {
         let [mut bare, mut least, mut wake] = [(); 3].map(|()| Measured::default());
         for _ in 0..ROUNDS {
             bare.add(self.bare_pub_sub().await?);
-            least.add(self.least_wake(&reader).await?);
+            least.add(self.minimal_wake(&reader).await?);
             wake.add(scenarios::wake(&target, self.round(), &[]).await?);
         }
         print!("{bare}{least}{wake}");

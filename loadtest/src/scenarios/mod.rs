@@ -11,4 +11,4 @@ pub use claim_next::claim_next;
 pub use cycle::cycle;
 pub use fanout::fanout;
 pub use plain::{acks, claims, list, pages, posts, yardstick};
-pub use wake::{bare_wake, wake};
+pub use wake::{minimal_wake, wake};

@@ -110,7 +110,7 @@ pub async fn wake(target: &Target, window: Window, watched: &[Watched]) -> Resul
 ///
 /// # Errors
 /// When nothing can be measured.
-pub async fn bare_wake(urls: [String; 2], pairs: usize, window: Window) -> Result<Measured> {
+pub async fn minimal_wake(urls: [String; 2], pairs: usize, window: Window) -> Result<Measured> {
     let pair = |i| {
         Ok(Pair {
             poster: Connection::new(&urls[0], None)?,
