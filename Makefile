@@ -4,7 +4,7 @@ SHELL := /bin/sh
 # rustup may have been installed without a new shell since.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help dev test release bench k6 soak lint check-deploy format setup setup-build setup-redis setup-python setup-haproxy
+.PHONY: help dev test release bench k6 soak lint check-deploy format setup setup-build setup-redis setup-python setup-haproxy setup-shells
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ check-deploy: ## Dockerfile, compose files, Helm chart, plain manifests, alerts,
 format: ## format the code
 	cargo fmt --all
 
-setup: setup-build setup-redis setup-python setup-haproxy ## install what development needs and this machine lacks
+setup: setup-build setup-redis setup-python setup-haproxy setup-shells ## install what development needs and this machine lacks
 
 setup-build: ## a C compiler and curl; checks Rust
 	@scripts/install-build.sh
@@ -58,3 +58,6 @@ setup-python: ## .venv with the Python client that the tests run, and k6
 
 setup-haproxy: ## haproxy, for the tests that go through the load balancer's configuration
 	@scripts/install-haproxy.sh
+
+setup-shells: ## zsh, dash and jq, for the tests of the scripts that rooms serve
+	@scripts/install-shells.sh
