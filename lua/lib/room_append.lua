@@ -5,7 +5,7 @@
 local at = string.sub(now_text, 1, -4)
 redis.call('XADD', log, count, 'k', kind, 'a', at, 'f', from, 'x', text)
 if length >= max_messages then
-  redis.call('HSET', room, 'reason', 'max_messages', 'over_at', now_text)
+  redis.call('HSET', room, 'life', struct.pack('<dd', 0, seen) .. digest, 'reason', 'max_messages', 'over_at', now_text)
   redis.call('PEXPIRE', log, 6000)
   redis.call('PEXPIRE', people, 6000)
 end

@@ -1,7 +1,7 @@
 -- The room is in use. Its log and roster expire a little after it falls asleep, or after its last word at the end of its lifetime.
 --- @include lib/number
 local function keep(from)
-  redis.call('HSET', room, 'seen', int(from))
+  redis.call('HSET', room, 'life', struct.pack('<dd', ends, from) .. digest)
   local at = string.format('%d', math.ceil(math.min(from + idle_ms * 1000 + 2 * step, ends + 6000000) / 1000) + 1000)
   redis.call('PEXPIREAT', log, at)
   redis.call('PEXPIREAT', people, at)

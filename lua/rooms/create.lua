@@ -12,11 +12,11 @@ rooms/create: a new room, awake and empty.
 --- @include lib/answer
 --- @include lib/number
 --- @include lib/replication
-local token_now, ends_now = unpack(redis.call('HMGET', room, 'token', 'ends'))
-if token_now and token_now ~= token then return ok('taken') end
-if token_now then return ok('created', ends_now) end -- the first answer was lost
+local life = redis.call('HGET', room, 'life')
+if life and string.sub(life, 17) ~= token then return ok('taken') end
+if life then return ok('created', (struct.unpack('<d', life))) end -- the first answer was lost
 local ends = now + life_ms * 1000
-redis.call('HSET', room, 'token', token, 'ends', int(ends), 'seen', int(now), 'length', 0, 'apart', 0, 'resumes', 0, 'maker', maker,
+redis.call('HSET', room, 'life', struct.pack('<dd', ends, now) .. token, 'length', 0, 'apart', 0, 'resumes', 0, 'maker', maker,
   'history', history_id())
 redis.call('PEXPIREAT', room, string.format('%d', math.ceil(ends / 1000) + 86400000 + 10000))
 return ok('created', ends)

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::shell::{SOON, Shell};
-use super::{Room, refused};
+use super::{Room, refused, set_life};
 use crate::support::balancer::Balancer;
 use crate::support::fleet::Fleet;
 use crate::support::process::{scratch, unique};
@@ -138,8 +138,7 @@ async fn every_end_has_its_line_and_ends_the_loop() {
     late.follow();
     late.prints("PAIRED with ada").await;
     late.stop(); // or it may be the first to wake the room
-    let seen: u64 = scene.fleet.redis().run(&["HGET", &scene.key("room"), "seen"]);
-    scene.fleet.redis().run::<()>(&["HSET", &scene.key("room"), "seen", &(seen - 2_000_000_000).to_string()]);
+    set_life(scene.fleet.redis(), &scene.key("room"), "seen = seen - 2000000000");
     scene.room.joined("late").await;
     late.go_on();
     late.prints("SYSTEM rejoin_failed").await;
@@ -150,8 +149,7 @@ async fn every_end_has_its_line_and_ends_the_loop() {
         length == 3
     })
     .await;
-    let (now, _): (u64, u64) = scene.fleet.redis().run(&["TIME"]);
-    scene.fleet.redis().run::<()>(&["HSET", &scene.key("room"), "ends", &((now + 1) * 1_000_000).to_string()]);
+    set_life(scene.fleet.redis(), &scene.key("room"), "ends = (redis.call('TIME')[1] + 1) * 1000000");
     scene.ada.prints("SYSTEM evicted_max_lifetime").await;
     scene.ada.ends().await;
     // Nobody knows of it any more.

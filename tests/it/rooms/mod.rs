@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::client::{Ask, Client};
+use crate::support::redis::RedisServer;
 use crate::support::reply::Reply;
 
 /// A room and whom to ask about it.
@@ -95,4 +96,13 @@ pub fn entries(page: &Value) -> Vec<(u64, String, String)> {
     let text = |m: &Value, name: &str| m[name].as_str().unwrap_or_default().to_owned();
     let all = page["messages"].as_array().unwrap_or_else(|| panic!("no page: {page}"));
     all.iter().map(|m| (m["index"].as_u64().expect("an index"), text(m, "type"), text(m, "from"))).collect()
+}
+
+/// Changes in a room's record when its lifetime `ends` or when it was last `seen`, by a line of Lua.
+pub fn set_life(redis: &RedisServer, record: &str, change: &str) {
+    let script = format!(
+        "local life = redis.call('HGET', KEYS[1], 'life') local ends, seen = struct.unpack('<dd', life) {change} \
+         redis.call('HSET', KEYS[1], 'life', struct.pack('<dd', ends, seen) .. string.sub(life, 17))"
+    );
+    redis.run::<()>(&["EVAL", &script, "1", record]);
 }

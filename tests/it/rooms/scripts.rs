@@ -5,8 +5,8 @@ use std::fs;
 use futures::future::join_all;
 use serde_json::json;
 
-use super::Room;
 use super::shell::{SOON, Shell, run, shells};
+use super::{Room, set_life};
 use crate::support::balancer::Balancer;
 use crate::support::fleet::Fleet;
 use crate::support::process::{scratch, unique};
@@ -92,9 +92,8 @@ async fn a_loop_joins_again_when_the_room_slept_and_goes_on_when_replicas_die() 
     fleet.restart(0).await;
     // As after a machine's sleep: the room fell asleep meanwhile.
     let key = |suffix: &str| format!("{}{{room:{}}}:{suffix}", fleet.prefix(), room.id);
-    let seen: u64 = fleet.redis().run(&["HGET", &key("room"), "seen"]);
     let before = bob.variable("PARTICIPANT_ID");
-    fleet.redis().run::<()>(&["HSET", &key("room"), "seen", &(seen - 70_000_000).to_string()]);
+    set_life(fleet.redis(), &key("room"), "seen = seen - 70000000");
     eventually("both joined again", SOON, || async {
         let people: usize = fleet.redis().run(&["HLEN", &key("people")]);
         people == 2 && bob.variable("PARTICIPANT_ID") != before
