@@ -1,5 +1,6 @@
 //! `bench`: the service and its yardsticks in one run, on the same machine, by the same generator. Only ratios are kept.
 
+mod bare;
 mod children;
 mod costs;
 mod isolation;

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::children::{Server, Threads};
 use super::report::{Ratio, table};
-use super::waking::{PAIRS, SETTLED};
+use super::waking::SETTLED;
 use super::{Bench, ROUNDS};
 use crate::api::Target;
 use crate::http::Connection;
@@ -29,17 +29,9 @@ impl Bench {
         self.report.ratio(Ratio::of(&what, each(&send), each(&post), "µs", 1.0));
 
         let urls: Vec<String> = self.replicas.iter().map(Server::url).collect();
-        let pairs = Target::prepare(&urls, PAIRS).await?;
-        let reader = Server::minimal(&self.redis, Threads::One, &self.scratch).await?;
-        let [mut bare, mut least, mut delivery] = [(); 3].map(|()| Measured::default());
-        for _ in 0..ROUNDS {
-            bare.add(self.bare_pub_sub().await?);
-            least.add(self.minimal_wake(&reader).await?);
-            delivery.add(rooms::delivery(&pairs, self.round(), &[]).await?);
-        }
-        print!("{bare}{least}{delivery}");
-        drop(reader);
-        self.compare_wakes("Delivery in a room across replicas", &delivery, &bare, &least);
+        let pairs = Target::prepare(&urls, self.pairs()).await?;
+        let wakes =
+            self.wakes("Delivery in a room across replicas", async |bench| rooms::delivery(&pairs, bench.round(), &[]).await).await?;
         let held = self.idle_rooms().await?;
 
         let row = |m: &Measured| {
@@ -48,10 +40,12 @@ impl Bench {
             vec![m.scenario.clone(), format!("{:.0}", m.per_second()), ms(p50), ms(p99), us("server"), us("redis"), errors.to_string()]
         };
         let head = ["what", "operations/s", "p50 ms", "p99 ms", "CPU of the server, µs", "CPU of Redis, µs", "errors"];
+        let rows: Vec<_> = [&post, &send].into_iter().chain(wakes.all()).map(row).collect();
         let text = format!(
             "{}\nsend: a text of a post's length to one room, by as many participants as there are connections. rooms: from the sending on one replica to the \
-             answer of the other participant, who polls on the other one; {PAIRS} rooms, pauses of 10 to 30 ms. Each in turns with what it is compared with. {held}",
-            table(&head, &[row(&post), row(&send), row(&bare), row(&least), row(&delivery)])
+             answer of the other participant, who polls on the other one; {} rooms, pauses of 10 to 30 ms. Each in turns with what it is compared with. {held}",
+            table(&head, &rows),
+            self.pairs()
         );
         self.report.section("Rooms", text);
         Ok(())

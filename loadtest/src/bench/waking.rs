@@ -1,115 +1,83 @@
 //! Wake-ups: across replicas against bare pub/sub, and ten thousand at once against requests that a bare server holds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use deadpool_redis::redis::Client;
-use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
-use futures::StreamExt;
+use anyhow::Result;
 
+use super::bare::Way;
 use super::children::{Server, Threads};
 use super::report::{Ratio, table};
 use super::{Bench, ROUNDS};
 use crate::api::Target;
-use crate::drive::{Step, Work, drive};
-use crate::http::{Ask, Connection, Failure};
+use crate::http::{Ask, Connection};
 use crate::proc;
+use crate::scenarios;
 use crate::scenarios::fanout::{Held, hold};
-use crate::scenarios::{self, wake::pause};
 use crate::stats::{Measured, ms};
-
-/// Few: the time of a wake-up is measured here, not that of a queue.
-pub(super) const PAIRS: usize = 4;
 
 /// A replica that has just started still makes its connections, and then asks again for what it has read before.
 pub(super) const SETTLED: Duration = Duration::from_secs(3);
 
-/// A publisher and a subscriber of a topic, with nothing between them but Redis.
-struct Topic {
-    name: String,
-    publisher: MultiplexedConnection,
-    subscriber: PubSub,
+/// A wake-up over the service, and what it is compared with.
+#[derive(Default)]
+pub(super) struct Wakes {
+    one_way: Measured,
+    round_trip: Measured,
+    minimal: Measured,
+    service: Measured,
 }
 
-impl Topic {
-    async fn once(&mut self) -> Result<Duration> {
-        tokio::time::sleep(pause()).await; // paced as the other one: a machine that slept in between wakes up as slowly
-        let sent = Instant::now();
-        let mut command = deadpool_redis::redis::cmd("PUBLISH");
-        command.arg(&self.name).arg("one");
-        let mut messages = self.subscriber.on_message();
-        let (published, heard) =
-            tokio::join!(command.query_async::<i64>(&mut self.publisher), async { messages.next().await.map(|_| sent.elapsed()) });
-        published?;
-        heard.context("the subscription ended")
-    }
-}
-
-impl Work for Topic {
-    async fn begin(&mut self) -> Result<(), Failure> {
-        self.subscriber.subscribe(&self.name).await.map_err(|e| Failure(e.to_string()))
-    }
-
-    async fn step(&mut self) -> Step {
-        self.once().await.map_or_else(|e| Step::Failed(Failure(e.to_string())), Step::Done)
+impl Wakes {
+    pub(super) fn all(&self) -> [&Measured; 4] {
+        [&self.one_way, &self.round_trip, &self.minimal, &self.service]
     }
 }
 
 impl Bench {
-    /// From a PUBLISH to the message on another connection of the generator.
-    pub(super) async fn bare_pub_sub(&self) -> Result<Measured> {
-        let client = Client::open(self.redis.redis_url())?;
-        let mut topics = Vec::new();
-        for i in 0..PAIRS {
-            let (publisher, subscriber) = (client.get_multiplexed_async_connection().await?, client.get_async_pubsub().await?);
-            topics.push(Topic { name: format!("bare:{i}"), publisher, subscriber });
+    /// A wake-up takes two connections, one that posts and one that waits.
+    pub(super) fn pairs(&self) -> usize {
+        self.connections().div_ceil(2)
+    }
+
+    /// All in turns; `service` is one turn of the service.
+    pub(super) async fn wakes(&mut self, what: &str, service: impl AsyncFn(&Self) -> Result<Measured>) -> Result<Wakes> {
+        let reader = Server::minimal(&self.redis, Threads::One, &self.scratch).await?;
+        let mut wakes = Wakes::default();
+        for _ in 0..ROUNDS {
+            wakes.one_way.add(self.bare_pub_sub(Way::OneWay).await?);
+            wakes.round_trip.add(self.bare_pub_sub(Way::RoundTrip).await?);
+            wakes.minimal.add(scenarios::minimal_wake([self.minimal_alone.url(), reader.url()], self.pairs(), self.round()).await?);
+            wakes.service.add(service(self).await?);
         }
-        drive("bare pub/sub", topics, self.round(), &[]).await
-    }
-
-    /// From a post on one minimal server to the answer of a request that waits on another.
-    pub(super) async fn minimal_wake(&self, reader: &Server) -> Result<Measured> {
-        scenarios::minimal_wake([self.minimal_alone.url(), reader.url()], PAIRS, self.round()).await
-    }
-
-    pub(super) fn compare_wakes(&mut self, what: &str, measured: &Measured, bare: &Measured, least: &Measured) {
+        wakes.all().iter().for_each(|measured| print!("{measured}"));
         let p50 = |m: &Measured| (m.operations() > 0).then(|| m.latencies.quantile(0.5) as f64);
-        for (yardstick, than, target) in [("a bare PUBLISH", bare, 3.0), ("a wake-up across minimal servers", least, 1.7)] {
+        let yardsticks = [
+            ("a bare pub/sub round trip", &wakes.round_trip, 3.0),
+            ("a bare PUBLISH one way", &wakes.one_way, 3.0),
+            ("a wake-up across minimal servers", &wakes.minimal, 1.7),
+        ];
+        for (yardstick, than, target) in yardsticks {
             let what = format!("{what} (p50), against {yardstick}");
-            self.report.ratio(Ratio::of(&what, p50(measured), p50(than), "µs", target));
+            self.report.ratio(Ratio::of(&what, p50(&wakes.service), p50(than), "µs", target));
         }
+        Ok(wakes)
     }
 
     pub(super) async fn waking(&mut self) -> Result<()> {
         let urls: Vec<String> = self.replicas.iter().map(Server::url).collect();
-        let target = Target::prepare(&urls, PAIRS).await?;
-        let reader = Server::minimal(&self.redis, Threads::One, &self.scratch).await?;
-        let [mut bare, mut least, mut wake] = [(); 3].map(|()| Measured::default());
-        for _ in 0..ROUNDS {
-            bare.add(self.bare_pub_sub().await?);
-            least.add(self.minimal_wake(&reader).await?);
-            wake.add(scenarios::wake(&target, self.round(), &[]).await?);
-        }
-        print!("{bare}{least}{wake}");
-        self.compare_wakes("Wake-up across replicas", &wake, &bare, &least);
-        let rows: Vec<_> = [&bare, &least, &wake]
-            .into_iter()
-            .map(|m| {
-                let l = &m.latencies;
-                vec![
-                    m.scenario.clone(),
-                    l.count().to_string(),
-                    ms(l.quantile(0.5)),
-                    ms(l.quantile(0.99)),
-                    m.errors.values().sum::<u64>().to_string(),
-                ]
-            })
-            .collect();
+        let target = Target::prepare(&urls, self.pairs()).await?;
+        let wakes = self.wakes("Wake-up across replicas", async |bench| scenarios::wake(&target, bench.round(), &[]).await).await?;
+        let row = |m: &Measured| {
+            let (l, errors) = (&m.latencies, m.errors.values().sum::<u64>());
+            vec![m.scenario.clone(), l.count().to_string(), ms(l.quantile(0.5)), ms(l.quantile(0.99)), errors.to_string()]
+        };
         let text = format!(
-            "{}\nbare pub/sub: from PUBLISH to the message on another connection of the generator. wake: from the sending of a post on one replica to the \
-             answer of a reader that waits on the other: two requests, a script and a publish that carries the message. wake, minimal servers: the same \
-             over two servers that do nothing else. {PAIRS} pairs, pauses of 10 to 30 ms, all in turns.",
-            table(&["what", "rounds", "p50 ms", "p99 ms", "errors"], &rows)
+            "{}\npub/sub, one way: from PUBLISH to the message on another connection of the generator. pub/sub, round trip: who hears it publishes an answer, \
+             until that is heard. wake: from the sending of a post on one replica to the answer of a reader that waits on the other: two requests, a script \
+             and a publish that carries the message. wake, minimal servers: the same over two servers that do nothing else. {} pairs, pauses of 10 to \
+             30 ms, all in turns.",
+            table(&["what", "rounds", "p50 ms", "p99 ms", "errors"], &wakes.all().map(row)),
+            self.pairs()
         );
         self.report.section("Wake-up across replicas", text);
         Ok(())
