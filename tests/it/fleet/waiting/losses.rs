@@ -1,5 +1,7 @@
 //! Wake-ups that get lost on the way.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{SOON, answer, contents, held, waiters};
@@ -27,7 +29,7 @@ async fn a_cut_of_the_subscribing_connections_leaves_nobody_asleep() {
         assert_eq!(cut_subscribers(&redis), 2, "each replica had a subscribing connection");
         if round == 2 {
             // After they have come back: the subscriptions must have come back with them.
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
         poster.post_message(&news, "news").await;
         for n in 0..2 {
@@ -52,4 +54,21 @@ pub(super) fn cut_subscribers(redis: &RedisServer) -> usize {
         let _: i64 = redis.run(&["CLIENT", "KILL", "ID", &field(client, "id=")]);
     }
     subscribed.len()
+}
+
+#[tokio::test]
+async fn a_waiter_gives_its_subscription_as_long_as_any_command_is_given() {
+    let redis = RedisServer::start_private(&[]);
+    let fleet = Fleet::builder().replicas(1).redis(&redis).env("BACKCHANNEL_REDIS_TIMEOUT_MS", "20000").start().await;
+    let agent = fleet.agent("agent").await;
+    let channel = agent.channel("broadcast").await;
+    // Redis refuses to subscribe for longer than the 1.5 s that an operator who says nothing gives it.
+    redis.run::<()>(&["ACL", "SETUSER", "default", "-ssubscribe"]);
+    let reader = held(agent.list(&channel, "wait=25"));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    redis.run::<()>(&["ACL", "SETUSER", "default", "+ssubscribe"]);
+    waiters(&fleet, &[1]).await;
+    agent.post_message(&channel, "news").await;
+    assert_eq!(contents(&answer(reader).await.ok(200)), ["news"]);
+    fleet.finish().await;
 }
