@@ -1,4 +1,4 @@
-//! Round trips to Redis that calls of rooms cost.
+//! What calls of rooms cost Redis.
 
 use std::time::{Duration, Instant};
 
@@ -60,4 +60,16 @@ async fn a_send_is_one_script_and_two_where_an_address_is_limited_and_a_poll_is_
         assert!(least == each && rounds <= each * ROUNDS + 1 + besides(began), "read on: {least} at least, {rounds} for {ROUNDS}");
         fleet.finish().await;
     }
+}
+
+/// As a table it would take 600 bytes instead of 240. One value of more than 64 bytes makes it one.
+#[tokio::test]
+async fn a_room_is_kept_as_a_list_by_redis() {
+    let fleet = Fleet::start(1).await;
+    let room = Room::make(&fleet.client()).await;
+    let ada = room.joined("ada").await;
+    room.send(&ada, "x").await.ok(200);
+    let key = format!("{}{{room:{}}}:room", fleet.prefix(), room.id);
+    assert_eq!(fleet.redis().run::<String>(&["OBJECT", "ENCODING", &key]), "listpack");
+    fleet.finish().await;
 }
