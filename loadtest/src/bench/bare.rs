@@ -1,4 +1,4 @@
-//! Bare pub/sub: what wake-ups are compared with. Nothing but Redis between two connections of the generator.
+//! Bare pub/sub: what wake-ups are compared with. Nothing but Redis between connections of the generator.
 
 use std::time::{Duration, Instant};
 
