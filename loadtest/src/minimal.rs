@@ -25,6 +25,10 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
 /// Does nothing: what is left is the way to Redis and back.
 pub const NOTHING: &str = "return 1";
+/// Does nothing either, for so many steps, and touches no memory.
+const COUNT: &str = "local x = 0
+for i = 1, ARGV[1] do x = x + i % 7 end
+return 1";
 /// The two writes that a post to a claimable channel cannot do without.
 pub const BARE_POST: &str = "redis.call('XADD', KEYS[1], '*', 'h', ARGV[1], 'c', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[3])
@@ -43,6 +47,7 @@ struct Shared {
 
 struct Scripts {
     nothing: String,
+    count: String,
     bare_post: String,
     told_post: String,
     number: AtomicU64,
@@ -54,8 +59,8 @@ struct Waiting {
     requests: Mutex<HashMap<String, Vec<oneshot::Sender<Bytes>>>>,
 }
 
-/// Serves `POST /one` (`return 1`), `POST /bare` (XADD + ZADD), `POST /tell/{topic}` (these and PUBLISH), `GET /wait/{topic}` (until then) and
-/// `GET /hold?seconds=` until it is killed.
+/// Serves `POST /one` (`return 1`), `POST /count/{steps}` (a loop), `POST /bare` (XADD + ZADD), `POST /tell/{topic}` (these and PUBLISH),
+/// `GET /wait/{topic}` (until then) and `GET /hold?seconds=` until it is killed.
 ///
 /// # Errors
 /// When it cannot listen or reach Redis.
@@ -67,6 +72,7 @@ pub async fn serve(redis: &str, port: u16) -> Result<()> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let scripts = Scripts {
         nothing: load(&mut connection, NOTHING).await?,
+        count: load(&mut connection, COUNT).await?,
         bare_post: load(&mut connection, BARE_POST).await?,
         told_post: load(&mut connection, &format!("{TELL}{BARE_POST}")).await?,
         number: AtomicU64::new(u64::try_from(now.as_micros()).unwrap_or(0)),
@@ -75,7 +81,7 @@ pub async fn serve(redis: &str, port: u16) -> Result<()> {
     tokio::spawn(wake(heard, waiting.clone()));
     let shared = Shared { redis: connection, scripts: Arc::new(scripts), waiting };
     let router = Router::new().route("/one", post(one)).route("/bare", post(bare)).route("/hold", get(hold));
-    let router = router.route("/tell/{topic}", post(tell)).route("/wait/{topic}", get(wait)).with_state(shared);
+    let router = router.route("/count/{steps}", post(count)).route("/tell/{topic}", post(tell)).route("/wait/{topic}", get(wait)).with_state(shared);
     let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("listening on port {port}"))?;
     let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
     axum::serve(listener, router).await.context("serving")
@@ -88,6 +94,12 @@ async fn load(connection: &mut MultiplexedConnection, script: &str) -> Result<St
 async fn one(State(shared): State<Shared>, body: Bytes) -> Response {
     let mut command = cmd("EVALSHA");
     command.arg(&shared.scripts.nothing).arg(0);
+    answer(shared, &command, &body).await
+}
+
+async fn count(State(shared): State<Shared>, Path(steps): Path<u64>, body: Bytes) -> Response {
+    let mut command = cmd("EVALSHA");
+    command.arg(&shared.scripts.count).arg(0).arg(steps);
     answer(shared, &command, &body).await
 }
 

@@ -88,7 +88,7 @@ impl Server {
         let port = free_port()?;
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        command.args(["--maxmemory-policy", "noeviction", "--maxclients", "1000"]);
+        command.args(["--maxmemory-policy", "noeviction", "--maxclients", "1000", "--lazyfree-lazy-expire", "yes"]);
         command.args(["--slowlog-log-slower-than", "2000", "--slowlog-max-len", "1000", "--latency-monitor-threshold", "2"]);
         let mut server = Self::start(command, "redis", port, scratch)?;
         let began = Instant::now();
