@@ -81,7 +81,8 @@ pub async fn serve(redis: &str, port: u16) -> Result<()> {
     tokio::spawn(wake(heard, waiting.clone()));
     let shared = Shared { redis: connection, scripts: Arc::new(scripts), waiting };
     let router = Router::new().route("/one", post(one)).route("/bare", post(bare)).route("/hold", get(hold));
-    let router = router.route("/count/{steps}", post(count)).route("/tell/{topic}", post(tell)).route("/wait/{topic}", get(wait)).with_state(shared);
+    let router =
+        router.route("/count/{steps}", post(count)).route("/tell/{topic}", post(tell)).route("/wait/{topic}", get(wait)).with_state(shared);
     let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| format!("listening on port {port}"))?;
     let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
     axum::serve(listener, router).await.context("serving")

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn how_long_a_thread_ran_is_known_while_it_sleeps() {
-        let at = |state, ns| turns(&format!("42 (a) {state} 1 42 42 0 -1 4194560 100 0 7 0"), &format!("{ns} 0 1")).expect("has all fields");
+        let at =
+            |state, ns| turns(&format!("42 (a) {state} 1 42 42 0 -1 4194560 100 0 7 0"), &format!("{ns} 0 1")).expect("has all fields");
         assert_eq!(at("S", 5000).since(at("S", 2000)).ran, Some(Duration::from_micros(3)));
         assert_eq!(at("R", 5000).since(at("S", 2000)).ran, None);
         assert_eq!(at("S", 5000).since(at("R", 2000)).ran, None);

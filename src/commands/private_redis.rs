@@ -219,7 +219,7 @@ fn configuration(port: u16, password: &str) -> String {
     // The working directory is the data folder. Data lives in the append-only file alone.
     format!(
         "bind 127.0.0.1\nport {port}\nprotected-mode yes\nrequirepass {password}\ndaemonize no\n\
-         appendonly yes\nappendfsync everysec\nsave \"\"\nmaxmemory-policy noeviction\n"
+         appendonly yes\nappendfsync everysec\nsave \"\"\nmaxmemory-policy noeviction\nlazyfree-lazy-expire yes\n"
     )
 }
 

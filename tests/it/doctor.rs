@@ -131,6 +131,7 @@ async fn each_setting_that_is_not_as_promised_is_told_and_what_it_proposes_mends
         (&["timeout", "600"], &[("timeout", "warn")]),
         (&["tcp-keepalive", "0"], &[("tcp-keepalive", "warn")]),
         (&["notify-keyspace-events", "KEA"], &[("notify-keyspace-events", "warn")]),
+        (&["lazyfree-lazy-expire", "no"], &[("lazyfree-lazy-expire", "warn")]),
         (&["busy-reply-threshold", "50"], &[("busy-reply-threshold", "warn")]),
         (&["client-output-buffer-limit", "pubsub 1mb 1mb 60"], &[("client-output-buffer-limit", "warn")]),
         (&["maxclients", "60"], &[("maxclients", "warn")]),
@@ -157,6 +158,37 @@ async fn each_setting_that_is_not_as_promised_is_told_and_what_it_proposes_mends
     }
     assert_eq!(lines.lines().count(), calm.findings.len(), "{lines}");
     assert!(all_ok(&lines), "{lines}");
+}
+
+/// The words of `redis-server` in a Compose file, without the folder of the container.
+fn of_compose(file: &'static str) -> Vec<&'static str> {
+    let command = file.split("command: [redis-server,").nth(1).and_then(|rest| rest.split(']').next()).expect("the service of Redis");
+    let words: Vec<_> = command.split(',').map(|word| word.trim().trim_matches('"')).collect();
+    words.strip_prefix(&["--dir", "/data"]).expect("its folder comes first").to_vec()
+}
+
+/// The same of the chart's `redis.conf`, as it is written into the plain manifests.
+fn of_the_chart(manifest: &'static str) -> Vec<String> {
+    let file = manifest.split("redis.conf: '").nth(1).expect("a file").trim_end_matches(['\'', '\n', ' ']);
+    let lines = file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let settings = lines.skip_while(|line| *line == "dir /data").map(|line| line.split_once(' ').expect("a name and a value"));
+    settings.flat_map(|(name, value)| [format!("--{name}"), value.trim_matches('"').to_owned()]).collect()
+}
+
+#[tokio::test]
+async fn a_redis_that_is_shipped_is_as_it_asks_for_but_that_it_is_alone() {
+    let chart = of_the_chart(include_str!("../../k8s/components/redis/redis-configmap.yaml"));
+    for shipped in [
+        of_compose(include_str!("../../docker-compose.yml")),
+        of_compose(include_str!("../../docker-compose.self-host.yml")),
+        chart.iter().map(String::as_str).collect(),
+    ] {
+        // Where the tests' own Redis is set as it should be, it is set otherwise first.
+        let bad = ["--maxmemory-policy", "allkeys-lru", "--lazyfree-lazy-expire", "no"];
+        let redis = RedisServer::start_private(&[&bad[..], &shipped[..]].concat());
+        let found = doctor(&redis.url());
+        assert_eq!(found.levels(), [("replicas", "warn")], "{shipped:?}: {}", found.text);
+    }
 }
 
 /// A user with what docs/security.md names.

@@ -91,7 +91,8 @@ impl Bench {
         let ours = [claimed, returned, trimmed];
         let loops = self.loops(&ours).await?;
         for phase in &ours {
-            let ratio = |what: &str, ms| Ratio::of(&format!("{what}: {} ({backlog} messages)", phase.name), Some(ms), Some(LIMIT_MS), "ms", 1.0);
+            let ratio =
+                |what: &str, ms| Ratio::of(&format!("{what}: {} ({backlog} messages)", phase.name), Some(ms), Some(LIMIT_MS), "ms", 1.0);
             self.report.ratio(ratio("Most that Redis ran for a request", ms(phase.most_ran)));
             self.report.ratio(ratio("Slowest script by the clock", phase.slowest_ms));
         }

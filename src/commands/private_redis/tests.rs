@@ -37,6 +37,7 @@ async fn what_was_written_is_there_after_a_restart() {
     let redis = start(&folder).await.expect("started");
     assert!(ask(&redis, "SET task 42").await.starts_with("+OK\r\n+OK"));
     assert!(ask(&redis, "CONFIG GET maxmemory-policy").await.contains("noeviction"));
+    assert!(ask(&redis, "CONFIG GET lazyfree-lazy-expire").await.contains("yes"));
     redis.stop().await;
     let redis = start(&folder).await.expect("started again");
     assert!(ask(&redis, "GET task").await.contains("42"));

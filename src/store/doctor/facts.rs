@@ -13,6 +13,7 @@ const CONFIG: &[&str] = &[
     "busy-reply-threshold",
     "client-output-buffer-limit",
     "cluster-require-full-coverage",
+    "lazyfree-lazy-expire",
     "min-replicas-max-lag",
     "min-replicas-to-write",
     "notify-keyspace-events",

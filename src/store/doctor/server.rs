@@ -92,6 +92,10 @@ fn settings(chart: &mut Chart<'_>, facts: &Facts) {
     setting(chart, facts, "notify-keyspace-events", |value| {
         (!value.is_empty()).then(|| ("nobody here needs them, and each write pays", "\"\"".to_owned()))
     });
+    setting(chart, facts, "lazyfree-lazy-expire", |value| {
+        (value == "no")
+            .then(|| ("Redis stands still while it frees a long channel that expired, for tens of milliseconds", "yes".to_owned()))
+    });
     setting(chart, facts, "busy-reply-threshold", |value| {
         let ms = value.parse().unwrap_or(0);
         (0 < ms && ms < BUSY_MS).then(|| ("a slow moment is answered BUSY, which is 503", "5000".to_owned()))

@@ -221,7 +221,7 @@ impl RedisServer {
 fn arguments(port: u16, cluster: bool, extra_args: &[&str]) -> Vec<String> {
     let port = port.to_string();
     let mut args = vec!["--port", &port, "--bind", "127.0.0.1", "--daemonize", "no"];
-    args.extend(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]);
+    args.extend(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--lazyfree-lazy-expire", "yes"]);
     args.extend(["--enable-debug-command", "local"]);
     let bus = free_port().to_string();
     if cluster {
