@@ -156,26 +156,36 @@ fn the_port_that_kubernetes_sets_is_explained() {
     assert!(mistake("PORT", "tcp://10.0.0.1:80").contains("enableServiceLinks: false"));
 }
 
+/// A file's path; removed at the end of the test.
+struct Written(String);
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0); // what is left in the folder for temporary files harms nobody
+    }
+}
+
 /// A file with this content, under a name of its own.
-fn file(name: &str, content: &str) -> String {
+fn file(name: &str, content: &str) -> Written {
     let path = std::env::temp_dir().join(format!("backchannel-{}-{name}", std::process::id()));
     std::fs::write(&path, content).expect("the folder for temporary files can be written to");
-    path.display().to_string()
+    Written(path.display().to_string())
 }
 
 #[test]
 fn the_password_of_redis_is_the_one_line_of_a_file() {
     for content in ["hunter2", "hunter2\n", "hunter2\r\n"] {
         let path = file("password", content);
-        let s = read(&[("REDIS_URL", "redis://user@redis"), ("REDIS_PASSWORD_FILE", &path)]).expect("allowed");
+        let s = read(&[("REDIS_URL", "redis://user@redis"), ("REDIS_PASSWORD_FILE", &path.0)]).expect("allowed");
         assert_eq!((s.redis_url.login().user(), s.redis_url.login().password()), (Some("user"), Some("hunter2")), "{content:?}");
     }
     for bad in ["", "\n", "hunter2\nhunter3\n"] {
-        let line = mistake("REDIS_PASSWORD_FILE", &file("no-password", bad));
+        let line = mistake("REDIS_PASSWORD_FILE", &file("no-password", bad).0);
         assert!(line.contains("must be a file that can be read and holds one line") && !line.contains("hunter"), "{line}");
     }
     assert!(mistake("REDIS_PASSWORD_FILE", "/nowhere/at/all").contains("No such file"));
-    let twice = read(&[("REDIS_URL", "redis://:hunter3@redis"), ("REDIS_PASSWORD_FILE", &file("second-password", "hunter2"))]);
+    let second = file("second-password", "hunter2");
+    let twice = read(&[("REDIS_URL", "redis://:hunter3@redis"), ("REDIS_PASSWORD_FILE", &second.0)]);
     let line = twice.expect_err("a mistake")[0].to_string();
     assert!(line.contains("BACKCHANNEL_REDIS_URL has a password too") && !line.contains("hunter"), "{line}");
 }
@@ -186,9 +196,9 @@ fn authorities_are_certificates_and_need_tls() {
     let certificate = params.self_signed(&rcgen::KeyPair::generate().expect("a key")).expect("a certificate");
     let path = file("ca.pem", &certificate.pem());
     for url in ["rediss://redis", "rediss-cluster://redis", "rediss-sentinel://one?sentinelServiceName=main"] {
-        let s = read(&[("REDIS_URL", url), ("REDIS_TLS_CA_FILE", &path)]).expect("allowed");
+        let s = read(&[("REDIS_URL", url), ("REDIS_TLS_CA_FILE", &path.0)]).expect("allowed");
         assert_eq!(s.redis_url.authorities(), Some(certificate.pem().as_bytes()));
     }
-    assert!(mistake("REDIS_TLS_CA_FILE", &path).contains("its scheme must begin with rediss"), "the default URL has no TLS");
-    assert!(mistake("REDIS_TLS_CA_FILE", &file("no.pem", "nothing")).contains("it holds no certificate"));
+    assert!(mistake("REDIS_TLS_CA_FILE", &path.0).contains("its scheme must begin with rediss"), "the default URL has no TLS");
+    assert!(mistake("REDIS_TLS_CA_FILE", &file("no.pem", "nothing").0).contains("it holds no certificate"));
 }

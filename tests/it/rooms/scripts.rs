@@ -5,7 +5,7 @@ use std::fs;
 use futures::future::join_all;
 use serde_json::json;
 
-use super::shell::{SOON, Shell, run, shells};
+use super::shell::{SOON, Shell, run, shells, tidy};
 use super::{Room, set_life};
 use crate::support::balancer::Balancer;
 use crate::support::fleet::Fleet;
@@ -191,6 +191,13 @@ fn blocks_of(page: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Of the rooms that were bootstrapped.
+fn tidy_all(said: &str) {
+    for part in said.split("READY ").skip(1).filter_map(|line| line.split("channel=").nth(1)) {
+        tidy(part.split(' ').next().expect("a part"));
+    }
+}
+
 #[tokio::test]
 async fn what_the_readme_and_the_page_about_rooms_print_works() {
     let fleet = Fleet::builder().env("CH_POLL_TIMEOUT_MS", "1000").start().await;
@@ -201,11 +208,13 @@ async fn what_the_readme_and_the_page_about_rooms_print_works() {
     let [lines] = blocks_of(&readme)[..] else { panic!("one block about rooms") };
     let (good, said, complaints) = run("bash", &home, &[], lines).await;
     assert!(good && complaints.is_empty() && said.starts_with("READY initiator") && said.contains("#k="), "{said}\n{complaints}");
+    tidy_all(&said);
     let [scripts, calls] = blocks_of(include_str!("../../../docs/rooms.md"))[..] else { panic!("two blocks") };
     for (block, end) in [(scripts, "'\n"), (calls, "{\"ok\":true}")] {
         let script = format!("set -e; BASE={}\n{block}", base.url());
         let (good, said, complaints) = run("bash", &home, &[], &script).await;
         assert!(good && complaints.is_empty() && said.ends_with(end) && !said.contains("\"error\""), "{said}\n{complaints}");
+        tidy_all(&said);
     }
     fleet.finish().await;
 }

@@ -34,6 +34,15 @@ pub async fn run(shell: &str, directory: &Path, env: &[(&str, &str)], script: &s
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
+/// Removes what the scripts have put into /tmp for a room (the protocol names the files), or for one of its names (`room-name`).
+pub fn tidy(of: &str) {
+    let files = fs::read_dir("/tmp").expect("it can be read").filter_map(Result::ok);
+    let ours = |name: &str| name.starts_with("agentalk-") && name.contains(of);
+    for file in files.filter(|file| file.file_name().to_str().is_some_and(ours)) {
+        let _ = fs::remove_file(file.path()); // another agent of the room may have been quicker
+    }
+}
+
 /// An agent in a directory of its own: its session file, and the loop that it runs.
 pub struct Shell {
     shell: &'static str,
@@ -151,5 +160,15 @@ impl Shell {
         let following = self.following.as_mut().expect("it follows");
         let ended = tokio::time::timeout(SOON, following.wait()).await;
         assert!(ended.is_ok_and(|s| s.is_ok()), "the loop of {} goes on: {:#?}", self.name, self.lines());
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if let Some(following) = &mut self.following {
+            let _ = following.start_kill(); // it may have ended
+        }
+        let of = self.session.trim_start_matches("/tmp/agentalk-session-").trim_end_matches(".env");
+        tidy(of);
     }
 }
