@@ -21,7 +21,8 @@ pub fn shells() -> Vec<&'static str> {
 
 fn command(shell: &str, directory: &Path, script: &str) -> Command {
     let mut command = Command::new(shell);
-    command.arg("-c").arg(script).current_dir(directory).env("NO_PROXY", "*").env_remove("AGENTALK_KEY").env_remove("AGENTALK_CRYPTO");
+    command.arg("-c").arg(script).current_dir(directory).env("TMPDIR", directory);
+    command.env("NO_PROXY", "*").env_remove("AGENTALK_KEY").env_remove("AGENTALK_CRYPTO");
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
 }
