@@ -194,7 +194,7 @@ fn blocks_of(page: &str) -> Vec<&str> {
 /// Of the rooms that were bootstrapped.
 fn tidy_all(said: &str) {
     for part in said.split("READY ").skip(1).filter_map(|line| line.split("channel=").nth(1)) {
-        tidy(part.split(' ').next().expect("a part"));
+        tidy(part.split(' ').next().expect("a part"), |rest| rest.starts_with('-'));
     }
 }
 

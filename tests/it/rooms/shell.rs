@@ -35,10 +35,10 @@ pub async fn run(shell: &str, directory: &Path, env: &[(&str, &str)], script: &s
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
-/// Removes what the scripts have put into /tmp for a room (the protocol names the files), or for one of its names (`room-name`).
-pub fn tidy(of: &str) {
+/// Removes those files in /tmp, where the protocol has the scripts put them, whose names go on so behind `agentalk-` and what they are.
+pub fn tidy(of: &str, goes_on: impl Fn(&str) -> bool) {
     let files = fs::read_dir("/tmp").expect("it can be read").filter_map(Result::ok);
-    let ours = |name: &str| name.starts_with("agentalk-") && name.contains(of);
+    let ours = |name: &str| name.starts_with("agentalk-") && name.split_once(of).is_some_and(|(_, rest)| goes_on(rest));
     for file in files.filter(|file| file.file_name().to_str().is_some_and(ours)) {
         let _ = fs::remove_file(file.path()); // another agent of the room may have been quicker
     }
@@ -170,6 +170,8 @@ impl Drop for Shell {
             let _ = following.start_kill(); // it may have ended
         }
         let of = self.session.trim_start_matches("/tmp/agentalk-session-").trim_end_matches(".env");
-        tidy(of);
+        // Not those of another agent, whose name begins with this one's.
+        tidy(of, |rest| rest.starts_with('.'));
+        tidy(&format!("msg-{of}-"), |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('.'));
     }
 }
